@@ -1,0 +1,126 @@
+"""The event frame: log sources, ECS column names, one dtype each.
+
+Names are ECS's, written flat with dots; ``log.offset`` is Elastic Beats' (ECS has no name for a byte offset), and
+``log.length``, ``time.assumed`` and ``derived_from`` are ours. A frame's own fields keep the names that rules use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+TIMESTAMP = pl.Datetime("us", "UTC")
+
+#: The columns that every frame has. ``@timestamp`` is null when the time is unknown; ``time.assumed`` says why a time
+#: zone or a year had to be assumed (null: nothing was). ``log.offset`` and ``log.length`` are bytes of the source as
+#: stored, ``log.line`` is 1-based, ``event.sequence`` is the order in the file. ``event.original`` is the whole entry.
+SHARED_COLUMNS: Mapping[str, pl.DataType] = {
+    "@timestamp": TIMESTAMP,
+    "time.assumed": pl.String(),
+    "event.original": pl.String(),
+    "message": pl.String(),
+    "log.level": pl.String(),
+    "log.file.path": pl.String(),
+    "log.offset": pl.Int64(),
+    "log.length": pl.Int64(),
+    "log.line": pl.Int64(),
+    "event.sequence": pl.Int64(),
+    "host.name": pl.String(),
+    "event.code": pl.String(),
+    "event.provider": pl.String(),
+    "process.name": pl.String(),
+    "process.pid": pl.Int64(),
+    "process.thread.name": pl.String(),
+    "log.logger": pl.String(),
+}
+
+#: One cited place, as derived rows carry it in the list column ``derived_from``.
+CITATION = pl.Struct(
+    {
+        "log.file.path": pl.String(),
+        "log.line": pl.Int64(),
+        "log.offset": pl.Int64(),
+        "EventRecordID": pl.Int64(),
+        "@timestamp": TIMESTAMP,
+        "event.original": pl.String(),
+    }
+)
+
+#: What every derived row (config, fact, gap, extension_operation, attempt) has beside the shared columns.
+#: A row stands from ``@timestamp`` to ``event.end``; both null: it is a state without a time.
+DERIVED_COLUMNS: Mapping[str, pl.DataType] = {
+    "event.end": TIMESTAMP,
+    "derived_from": pl.List(CITATION),
+}
+
+#: Rejected lines or records: kept with the reason, never lost.
+REJECTED_COLUMNS: Mapping[str, pl.DataType] = {
+    "log.offset": pl.Int64(),
+    "log.length": pl.Int64(),
+    "log.line": pl.Int64(),
+    "event.original": pl.String(),
+    "error.message": pl.String(),
+}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class LogSource:
+    """Sigma's log source: product, service, category. What a rule leaves out covers everything."""
+
+    product: str | None = None
+    service: str | None = None
+    category: str | None = None
+
+    def covers(self, other: LogSource) -> bool:
+        """Whether a rule with this log source speaks about events of ``other``."""
+        return all(
+            mine is None or mine == theirs
+            for mine, theirs in (
+                (self.product, other.product),
+                (self.service, other.service),
+                (self.category, other.category),
+            )
+        )
+
+    def __str__(self) -> str:
+        return "/".join(part or "*" for part in (self.product, self.service, self.category)).removesuffix("/*")
+
+
+@dataclass(frozen=True, slots=True)
+class EventFrame:
+    """Events of one log source, as columns. ``rows`` has at least ``SHARED_COLUMNS``."""
+
+    logsource: LogSource
+    rows: pl.DataFrame
+
+
+def conform(rows: pl.DataFrame, **constants: str | None) -> pl.DataFrame:
+    """Returns ``rows`` with every shared column present, typed and in front; own columns follow in their order.
+
+    ``constants`` fill a shared column for all rows; a key uses ``_`` for ``.`` (``log_file_path="a.log"``).
+    """
+    fixed = {key.replace("_", "."): value for key, value in constants.items()}
+    shared = [
+        (
+            pl.lit(fixed[name], dtype=dtype)
+            if name in fixed
+            else pl.col(name).cast(dtype)
+            if name in rows.columns
+            else pl.lit(None, dtype=dtype)
+        ).alias(name)
+        for name, dtype in SHARED_COLUMNS.items()
+    ]
+    own = [pl.col(name) for name in rows.columns if name not in SHARED_COLUMNS]
+    return rows.select(*shared, *own)
+
+
+def empty_events() -> pl.DataFrame:
+    """A frame of no events with the shared columns."""
+    return pl.DataFrame(schema=dict(SHARED_COLUMNS))
+
+
+def empty_rejected() -> pl.DataFrame:
+    """A frame of no rejected lines."""
+    return pl.DataFrame(schema=dict(REJECTED_COLUMNS))

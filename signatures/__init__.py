@@ -1,0 +1,1 @@
+"""Data only: Sigma rules, the catalogue of causes, and the tables behind the derived frames."""
