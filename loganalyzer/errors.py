@@ -20,7 +20,7 @@ class Location:
 class LogAnalyzerError(Exception):
     """A fault that the user can act on. Bugs stay plain exceptions.
 
-    ``what`` failed, ``where`` it failed and ``help`` (what to do next) are kept apart, so that every skin can lay them out.
+    ``what`` failed, ``where`` it failed and ``help`` (what to do next) are kept apart: each skin lays them out.
     """
 
     def __init__(self, what: str, where: Location | None = None, help: str | None = None) -> None:

@@ -233,13 +233,13 @@ def read_entries(source: Source, grammars: Sequence[Grammar], context: ParseCont
         pl.col("line").alias("log.line"),
         pl.col("text").alias("event.original"),
         pl.lit("not text: the line holds NUL characters").alias("error.message"),
-    ).cast(dict(REJECTED_COLUMNS))
+    ).cast(pl.Schema(REJECTED_COLUMNS))
     rejected_bytes = int(rejected["length"].sum())
     return Entries(conform(rows), rejected_rows, source.size - rejected_bytes, rejected_bytes, lines.height)
 
 
 def _split_lines(data: bytes) -> pl.DataFrame:
-    """Physical lines: ``line`` (1-based), ``offset`` and ``length`` in bytes (line end included), ``text`` without it."""
+    """Physical lines: ``line`` (1-based), ``offset``, ``length`` (bytes, line end included), ``text`` without it."""
     encoding, mark = _encoding(data)
     if encoding == "utf-8":
         pieces = data.split(b"\n")
