@@ -1,1 +1,75 @@
-"""See ARCHITECTURE.md."""
+"""Derived frames: config, fact, gap, extension_operation and attempt rows, made from the events by tables of data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from loganalyzer.facts.attempts import Attempt, attempt_frames, attempts
+from loganalyzer.facts.coverage import Span, spans
+from loganalyzer.facts.fact_rows import fact_frames, version_number
+from loganalyzer.facts.operations import operation_frames
+from loganalyzer.facts.series import gap_frames
+from loganalyzer.facts.tables import Tables, load_tables
+from loganalyzer.schema import DERIVED_COLUMNS, EventFrame
+
+__all__ = ["Attempt", "Derived", "Span", "Tables", "derive", "load_tables", "platform_of", "version_number"]
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """What the events of a bundle add up to: the derived frames, and the bounds of all known times (UTC)."""
+
+    frames: tuple[EventFrame, ...]
+    attempts: tuple[Attempt, ...]
+    spans: tuple[Span, ...]
+    platform: str
+    first: datetime | None
+    last: datetime | None
+
+
+def derive(events: Sequence[EventFrame], tables: Tables, damaged: frozenset[str] = frozenset()) -> Derived:
+    """Builds every derived frame. ``damaged``: paths of sources that could not be read to their end."""
+    platform = platform_of(events)
+    found = attempts(events, tables)
+    frames = [
+        *(_as_derived(frame) for frame in events if frame.logsource.category == "config"),
+        *fact_frames(events, tables.facts),
+        *gap_frames(events, tables.series),
+        *operation_frames(events, tables.operations),
+        *attempt_frames(found, platform),
+    ]
+    covered = spans(events, damaged)
+    return Derived(
+        tuple(frames),
+        found,
+        covered,
+        platform,
+        min((span.first for span in covered if span.first is not None), default=None),
+        max((span.last for span in covered if span.last is not None), default=None),
+    )
+
+
+def platform_of(frames: Sequence[EventFrame]) -> str:
+    """``linux`` or ``windows`` by the product that most events speak of; ``unknown`` without any."""
+    heights = {
+        product: sum(frame.rows.height for frame in frames if frame.logsource.product == product)
+        for product in ("linux", "windows")
+    }
+    best = max(heights, key=lambda product: heights[product])
+    return best if heights[best] else "unknown"
+
+
+def _as_derived(frame: EventFrame) -> EventFrame:
+    """A parser's config rows with the columns of derived rows; each cites its own line."""
+    rows = frame.rows.with_columns(
+        pl.lit(None, dtype=DERIVED_COLUMNS["event.end"]).alias("event.end"),
+        pl.lit(None, dtype=pl.Int64()).alias("EventRecordID"),
+    )
+    cited = pl.concat_list(
+        pl.struct("log.file.path", "log.line", "log.offset", "EventRecordID", "@timestamp", "event.original")
+    )
+    return EventFrame(frame.logsource, rows.with_columns(cited.alias("derived_from")))

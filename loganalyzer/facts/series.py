@@ -1,0 +1,129 @@
+"""Gaps: the times in which a series that should go on did not.
+
+Two kinds of row. A *silence* lies between two good events (or the last one and the bundle's end) that are further apart
+than the series' period allows. An *outage* begins with the first bad event after a good one and ends with the next
+good one, or with the log. Both cite what bounds them, so that absence is proved and not noticed.
+"""
+
+from __future__ import annotations
+
+import itertools
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+from loganalyzer.facts.hits import Hit, by_time, derived_frame, find
+from loganalyzer.facts.tables import SeriesRow
+from loganalyzer.schema import EventFrame, LogSource
+
+#: ``seconds`` is the length; ``closed_by`` is ``next`` (it went on) or ``bundle_end``; ``count`` counts the bad events
+#: in it; ``recovered`` is ``true`` or ``false``; ``witnessed_seconds`` is how long after its start other logs of the
+#: bundle still have entries inside it, so that a machine that was off is told from an agent that was.
+GAP_COLUMNS = {
+    "series": pl.String(),
+    "kind": pl.String(),
+    "seconds": pl.Int64(),
+    "closed_by": pl.String(),
+    "count": pl.Int64(),
+    "recovered": pl.String(),
+    "witnessed_seconds": pl.Int64(),
+}
+
+#: A good event may be late by half its period before silence is a gap.
+_TOLERANCE = 1.5
+
+
+def gap_frames(frames: Sequence[EventFrame], table: Sequence[SeriesRow]) -> list[EventFrame]:
+    """One frame a log source (``category: gap``), rows by time."""
+    rows: dict[LogSource, list[dict[str, Any]]] = defaultdict(list)
+    times = _times_by_path(frames)
+    for entry in table:
+        source = LogSource(entry.logsource.product, entry.logsource.service, "gap")
+        good = by_time(hit for pattern in entry.good for hit in find(frames, pattern))
+        bad = by_time(hit for pattern in entry.bad for hit in find(frames, pattern))
+        rows[source].extend(_outages(entry, good, bad, times))
+        rows[source].extend(_silences(entry, good, times))
+    return [derived_frame(source, own, GAP_COLUMNS) for source, own in sorted(rows.items()) if own]
+
+
+def _times_by_path(frames: Sequence[EventFrame]) -> dict[str, list[datetime]]:
+    """The known times of each source, sorted."""
+    times: dict[str, list[datetime]] = defaultdict(list)
+    for frame in frames:
+        known = frame.rows.select("log.file.path", "@timestamp").drop_nulls().sort("@timestamp")
+        for path, time in known.iter_rows():
+            times[path].append(time)
+    return times
+
+
+def _outages(
+    entry: SeriesRow, good: Sequence[Hit], bad: Sequence[Hit], times: dict[str, list[datetime]]
+) -> list[dict[str, Any]]:
+    rows, opened = [], list[Hit]()
+    marked = sorted([(hit.time, 0, hit) for hit in bad] + [(hit.time, 1, hit) for hit in good], key=lambda one: one[:2])
+    for _, is_good, hit in marked:
+        if not is_good:
+            opened.append(hit)
+        elif opened:
+            rows.append(_gap(entry, "outage", opened[0], hit, hit.time, "next", len(opened), times))
+            opened = []
+    if opened:
+        end = max(times.get(opened[-1].path or "", []), default=opened[-1].time)
+        rows.append(_gap(entry, "outage", opened[0], opened[-1], end, "bundle_end", len(opened), times))
+    return rows
+
+
+def _silences(entry: SeriesRow, good: Sequence[Hit], times: dict[str, list[datetime]]) -> list[dict[str, Any]]:
+    if entry.period is None or not good:
+        return []
+    due = timedelta(seconds=entry.period * _TOLERANCE)
+    rows = [
+        _gap(entry, "silence", before, after, after.time, "next", 0, times)
+        for before, after in itertools.pairwise(good)
+        if before.time is not None and after.time is not None and after.time - before.time > due
+    ]
+    last = good[-1]
+    bundle_end = max((known[-1] for known in times.values() if known), default=last.time)
+    if last.time is not None and bundle_end is not None and bundle_end - last.time > due:
+        rows.append(_gap(entry, "silence", last, last, bundle_end, "bundle_end", 0, times))
+    return rows
+
+
+def _gap(
+    entry: SeriesRow,
+    kind: str,
+    start: Hit,
+    bound: Hit,
+    end: datetime | None,
+    closed_by: str,
+    count: int,
+    times: dict[str, list[datetime]],
+) -> dict[str, Any]:
+    seconds = int((end - start.time).total_seconds()) if end is not None and start.time is not None else 0
+    cited = [start.citation()] if bound is start else [start.citation(), bound.citation()]
+    return {
+        **start.row(),
+        "event.end": end,
+        "derived_from": cited,
+        "series": entry.series,
+        "kind": kind,
+        "seconds": seconds,
+        "closed_by": closed_by,
+        "count": count,
+        "recovered": "true" if closed_by == "next" else "false",
+        "witnessed_seconds": _witnessed(start, end, times),
+    }
+
+
+def _witnessed(start: Hit, end: datetime | None, times: dict[str, list[datetime]]) -> int:
+    if start.time is None or end is None:
+        return 0
+    last = start.time
+    for path, known in times.items():
+        if path != start.path and (place := bisect_right(known, end)):
+            last = max(last, known[place - 1])
+    return int((last - start.time).total_seconds())

@@ -1,0 +1,163 @@
+"""The tables behind the derived frames: which events make a fact, a series, an operation or a step of an attempt.
+
+The tables are data (``signatures/derived/*.yml``), so that no wording of a log stands in Python.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any, Literal, get_args
+
+import yaml
+
+from loganalyzer.errors import CatalogueError, Location
+from loganalyzer.schema import LogSource
+
+Keep = Literal["first", "last", "each"]
+Step = Literal["start", "step", "report", "skip"]
+Result = Literal["failed", "succeeded"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """Events of one log source whose ``column`` fits a Rust regex; named groups become values.
+
+    ``where`` asks further columns for one of some texts (case-insensitive). ``values`` are constants given to each hit;
+    ``columns`` take a value from another column of the event. A table writes ``column`` as ``field``.
+    """
+
+    logsource: LogSource
+    regex: str
+    column: str = "message"
+    where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    values: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FactRow:
+    """One kind of fact; ``keep`` says which of several equal ones is kept (``each``: one row a distinct value)."""
+
+    fact: str
+    keep: Keep
+    pattern: Pattern
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesRow:
+    """Events that show a thing going well, and those that show it failing.
+
+    ``period`` is the seconds after which the next good event is due, or None where silence means nothing.
+    """
+
+    series: str
+    logsource: LogSource
+    good: tuple[Pattern, ...]
+    bad: tuple[Pattern, ...]
+    period: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class OperationRow:
+    """An event that says how an operation of an extension's handler ended."""
+
+    result: Result
+    pattern: Pattern
+
+
+@dataclass(frozen=True, slots=True)
+class StepRow:
+    """An event of a backup attempt: what it does to the attempt, and the phase that it shows."""
+
+    step: Step
+    phase: str | None
+    pattern: Pattern
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """All four tables, and the numeric codes by which an attempt's outcome is judged."""
+
+    facts: tuple[FactRow, ...]
+    series: tuple[SeriesRow, ...]
+    operations: tuple[OperationRow, ...]
+    steps: tuple[StepRow, ...]
+    outcomes: Mapping[str, str]
+
+
+@lru_cache(maxsize=1)
+def load_tables() -> Tables:
+    """The tables of this package.
+
+    Raises:
+        CatalogueError: a table holds an unknown key, a bad regex or a value outside its vocabulary.
+    """
+    attempts = _read("attempts.yml")
+    return Tables(
+        facts=tuple(
+            FactRow(row["fact"], _one_of(row.get("keep", "last"), Keep), _pattern(row, "facts.yml"))
+            for row in _read("facts.yml")["facts"]
+        ),
+        series=tuple(
+            SeriesRow(
+                row["series"],
+                LogSource(**row["logsource"]),
+                tuple(_pattern({"logsource": row["logsource"], **one}, "series.yml") for one in row["good"]),
+                tuple(_pattern({"logsource": row["logsource"], **one}, "series.yml") for one in row.get("bad", ())),
+                row.get("period"),
+            )
+            for row in _read("series.yml")["series"]
+        ),
+        operations=tuple(
+            OperationRow(_one_of(row["result"], Result), _pattern(row, "operations.yml"))
+            for row in _read("operations.yml")["operations"]
+        ),
+        steps=tuple(
+            StepRow(_one_of(row["step"], Step), row.get("phase"), _pattern(row, "attempts.yml"))
+            for row in attempts["steps"]
+        ),
+        outcomes={str(key): str(value) for key, value in attempts["outcomes"].items()},
+    )
+
+
+def _read(name: str) -> dict[str, Any]:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    text = files("loganalyzer.signatures").joinpath("derived", name).read_text(encoding="utf-8")
+    loaded: dict[str, Any] = yaml.load(text, Loader=loader)  # noqa: S506  a safe loader either way
+    return loaded
+
+
+def _pattern(row: Mapping[str, Any], table: str) -> Pattern:
+    known = {"logsource", "regex", "field", "where", "values", "columns"}
+    own = {"fact", "keep", "result", "step", "phase", "title", "source"}
+    if unknown := set(row) - known - own:
+        raise CatalogueError(f"unknown keys {sorted(unknown)}", Location(f"signatures/derived/{table}"))
+    try:
+        # Rust's syntax is close enough to Python's for this check; polars has the last word (a test runs every row).
+        re.compile(row["regex"])
+    except re.error as error:
+        raise CatalogueError(f"bad regex {row['regex']!r}: {error}", Location(f"signatures/derived/{table}")) from error
+    return Pattern(
+        LogSource(**row["logsource"]),
+        row["regex"],
+        row.get("field", "message"),
+        {key: _texts(value) for key, value in row.get("where", {}).items()},
+        dict(row.get("values", {})),
+        dict(row.get("columns", {})),
+    )
+
+
+def _texts(value: str | Sequence[str]) -> tuple[str, ...]:
+    return (value.lower(),) if isinstance(value, str) else tuple(one.lower() for one in value)
+
+
+def _one_of(value: str, vocabulary: Any) -> Any:
+    if value not in get_args(vocabulary):
+        raise CatalogueError(
+            f"unknown value {value!r}", Location("signatures/derived"), f"one of {', '.join(get_args(vocabulary))}"
+        )
+    return value
