@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal, TypeAlias
 
 import polars as pl
 
@@ -19,6 +20,9 @@ from loganalyzer.schema import DERIVED_COLUMNS, EventFrame
 __all__ = ["Attempt", "Derived", "Span", "Tables", "derive", "load_tables", "platform_of", "version_number"]
 
 
+Platform: TypeAlias = Literal["linux", "windows", "unknown"]
+
+
 @dataclass(frozen=True, slots=True)
 class Derived:
     """What the events of a bundle add up to: the derived frames, and the bounds of all known times (UTC)."""
@@ -26,7 +30,7 @@ class Derived:
     frames: tuple[EventFrame, ...]
     attempts: tuple[Attempt, ...]
     spans: tuple[Span, ...]
-    platform: str
+    platform: Platform
     first: datetime | None
     last: datetime | None
 
@@ -53,14 +57,15 @@ def derive(events: Sequence[EventFrame], tables: Tables, damaged: frozenset[str]
     )
 
 
-def platform_of(frames: Sequence[EventFrame]) -> str:
+def platform_of(frames: Sequence[EventFrame]) -> Platform:
     """``linux`` or ``windows`` by the product that most events speak of; ``unknown`` without any."""
-    heights = {
-        product: sum(frame.rows.height for frame in frames if frame.logsource.product == product)
+    linux, windows = (
+        sum(frame.rows.height for frame in frames if frame.logsource.product == product)
         for product in ("linux", "windows")
-    }
-    best = max(heights, key=lambda product: heights[product])
-    return best if heights[best] else "unknown"
+    )
+    if linux == windows == 0:
+        return "unknown"
+    return "linux" if linux >= windows else "windows"
 
 
 def _as_derived(frame: EventFrame) -> EventFrame:

@@ -1,0 +1,336 @@
+"""From evidence to verdicts: exactly one for every cause of the catalogue, and an order among those that are supported.
+
+Knows no cause by name. What is evidence for which cause stands in the signatures, what leads to what in the catalogue.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from loganalyzer.catalogue import ArtefactFrame, Catalogue, Cause
+from loganalyzer.facts import Derived, Span
+from loganalyzer.schema import EventFrame, LogSource
+from loganalyzer.sigma.match import Match, Matches
+from loganalyzer.sigma.rule import Rule
+from loganalyzer.windows import Relevance, Ticket, Window, relevance
+
+VerdictWord = Literal["confirmed", "likely", "possible", "ruled-out", "undecided", "clear"]
+BundleVerdict = Literal["cause-found", "no-fault-found", "cannot-tell"]
+
+#: Verdicts that make a diagnosis, strongest first.
+SUPPORTED: tuple[VerdictWord, ...] = ("confirmed", "likely", "possible")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One match with its time and place. ``where`` is the window that it falls into, ``"standing"``, or None: history.
+
+    ``start``/``end`` are UTC; a ``lasting`` finding (a derived row) without ``end`` goes on.
+    """
+
+    rule: Rule
+    frame: int
+    row: int
+    start: datetime | None
+    end: datetime | None
+    assumed: bool
+    lasting: bool
+    path: str
+    entry: tuple[str, int]
+    where: Window | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CauseVerdict:
+    """The verdict on one cause: what speaks for it, what against it, what is history, what is missing, and how so."""
+
+    cause: Cause
+    verdict: VerdictWord
+    supports: tuple[Finding, ...]
+    refutes: tuple[Finding, ...]
+    history: tuple[Finding, ...]
+    missing: tuple[str, ...]
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """All verdicts by cause id, the supported causes in order, and the bundle's verdict with its reason."""
+
+    verdicts: Mapping[str, CauseVerdict]
+    ranked: tuple[str, ...]
+    roots: Mapping[str, str]
+    verdict: BundleVerdict
+    why: str
+    relevance: Relevance
+    ticket_errors: tuple[str, ...]
+
+
+def attribute(
+    catalogue: Catalogue,
+    derived: Derived,
+    frames: Sequence[EventFrame],
+    matches: Matches,
+    rules: Sequence[Rule],
+    ticket: Ticket,
+) -> Attribution:
+    """Gives every cause its verdict.
+
+    ``frames`` are those that ``matches`` refer to; ``rules`` all rules that were offered, so that a cause without any
+    is never called clear.
+    """
+    windows = relevance(derived, ticket)
+    findings = _findings(frames, matches, windows)
+    ruled = _rules_by_cause(rules)
+    judge = _Judge(catalogue, derived, windows, findings, ruled)
+    verdicts = {cause.id: judge.judge(cause) for cause in catalogue.causes.values()}
+    errors = tuple(dict.fromkeys(found.error.code for text in ticket.errors for found in catalogue.find_codes(text)))
+    ranked, roots = _rank(catalogue, verdicts, errors)
+    verdict, why = _bundle_verdict(catalogue, derived, verdicts)
+    return Attribution(verdicts, ranked, roots, verdict, why, windows, errors)
+
+
+def _rules_by_cause(rules: Sequence[Rule]) -> Mapping[str, list[Rule]]:
+    by_cause: dict[str, list[Rule]] = defaultdict(list)
+    for rule in rules:
+        if rule.attribution is not None and rule.attribution.cause is not None:
+            by_cause[rule.attribution.cause].append(rule)
+    return by_cause
+
+
+def _findings(frames: Sequence[EventFrame], matches: Matches, windows: Relevance) -> Mapping[str, list[Finding]]:
+    by_cause: dict[str, list[Finding]] = defaultdict(list)
+    for match in matches.matches:
+        if match.rule.attribution is not None and match.rule.attribution.cause is not None:
+            by_cause[match.rule.attribution.cause].append(_finding(frames[match.frame], match, windows))
+    return by_cause
+
+
+def _finding(frame: EventFrame, match: Match, windows: Relevance) -> Finding:
+    row = frame.rows.row(match.row, named=True)
+    lasting = "event.end" in row
+    start = row["@timestamp"]
+    end = row.get("event.end") if lasting else start
+    assumed = row["time.assumed"] is not None
+    path = row["log.file.path"] or ""
+    entry = (path, row["log.offset"] if row["log.offset"] is not None else match.row)
+    where = windows.placed(start, end, assumed, lasting)
+    return Finding(match.rule, match.frame, match.row, start, end, assumed, lasting, path, entry, where)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    catalogue: Catalogue
+    derived: Derived
+    windows: Relevance
+    findings: Mapping[str, Sequence[Finding]]
+    rules: Mapping[str, Sequence[Rule]]
+
+    def judge(self, cause: Cause) -> CauseVerdict:
+        found = self.findings.get(cause.id, ())
+        relevant = [one for one in found if one.where is not None]
+        history = tuple(one for one in found if one.where is None and _role(one) == "supports")
+        refutes = tuple(one for one in relevant if _role(one) == "refutes")
+        supports = tuple(one for one in relevant if _role(one) == "supports" and not _answered(one, refutes))
+        if supports:
+            verdict, how = _weigh(supports)
+            return CauseVerdict(cause, verdict, supports, refutes, history, (), how)
+        if refutes:
+            return CauseVerdict(cause, "ruled-out", (), refutes, history, (), _told(refutes))
+        return self._without_evidence(cause, history)
+
+    def _without_evidence(self, cause: Cause, history: tuple[Finding, ...]) -> CauseVerdict:
+        past = f" ({len(history)} older findings are history)" if history else ""
+        if self.derived.platform != "unknown" and cause.platform not in (
+            self.derived.platform,
+            "both",
+            "control-plane",
+        ):
+            how = f"the VM runs {self.derived.platform.capitalize()}"
+            return CauseVerdict(cause, "ruled-out", (), (), history, (), how)
+        missing = self._missing(cause)
+        if missing:
+            return CauseVerdict(cause, "undecided", (), (), history, missing, "what decides it was not read" + past)
+        if not any(rule.attribution is not None and rule.attribution.role == "supports" for rule in self._ran(cause)):
+            how = "no signature decides it from what was read" + past
+            return CauseVerdict(cause, "undecided", (), (), history, (), how)
+        how = "everything that decides it was read, and nothing was found" + past
+        return CauseVerdict(cause, "clear", (), (), history, (), how)
+
+    def _ran(self, cause: Cause) -> Iterable[Rule]:
+        """The cause's rules that had something to read: their own log source, or the one a derived row comes from."""
+        read = [span.logsource for span in self.derived.spans]
+        return (rule for rule in self.rules.get(cause.id, ()) if any(_reads(rule.logsource, one) for one in read))
+
+    def _missing(self, cause: Cause) -> tuple[str, ...]:
+        """Artefacts that the cause requires and that were not read, or do not cover the windows."""
+        missing = [name for name in cause.requires.all_of if not self._covered(name)]
+        any_of = cause.requires.any_of
+        if any_of and not any(self._covered(name) for name in any_of):
+            missing += [name for name in any_of if self._fits_platform(name)] or list(any_of)
+        return tuple(missing)
+
+    def _fits_platform(self, artefact: str) -> bool:
+        platform = self.catalogue.artefacts[artefact].platform
+        return self.derived.platform == "unknown" or platform in (self.derived.platform, "both", "control-plane")
+
+    def _covered(self, artefact: str) -> bool:
+        spans = spans_of(self.catalogue, artefact, self.derived.spans)
+        if not self.windows.windows:
+            return bool(spans)
+        return all(any(span.covers(window.opened, window.end) for span in spans) for window in self.windows.windows)
+
+
+def spans_of(catalogue: Catalogue, artefact: str, spans: Sequence[Span]) -> list[Span]:
+    """The parts of the bundle that hold an artefact of the catalogue."""
+    holders = catalogue.artefacts[artefact].logsources
+    return [span for span in spans if any(_holds(holder, span) for holder in holders)]
+
+
+def _holds(holder: ArtefactFrame, span: Span) -> bool:
+    source = LogSource(holder.product, holder.service, holder.category)
+    return source.covers(span.logsource) and all(
+        set(values) & span.columns.get(column, frozenset()) for column, values in holder.where.items()
+    )
+
+
+def _reads(rule: LogSource, read: LogSource) -> bool:
+    derived = rule.category in ("fact", "gap", "extension_operation", "attempt")
+    wanted = LogSource(rule.product, None if rule.service == "backup" else rule.service) if derived else rule
+    return wanted.covers(read)
+
+
+def _role(finding: Finding) -> str:
+    return finding.rule.attribution.role if finding.rule.attribution is not None else "fact"
+
+
+def _strength(finding: Finding) -> str:
+    attribution = finding.rule.attribution
+    return attribution.strength or "weak" if attribution is not None else "weak"
+
+
+def _answered(support: Finding, refutes: Sequence[Finding]) -> bool:
+    """Whether refuting evidence takes this support away.
+
+    Definitive refutation always does. A state is answered by a state. What was seen in a failed attempt stays true of
+    that attempt; outside of one, a later refutation shows that the fault is over.
+    """
+    for refute in refutes:
+        if _strength(refute) == "definitive":
+            return True
+        if support.start is None:
+            if refute.start is None:
+                return True
+        elif refute.start is not None and refute.start >= (support.end or support.start):
+            in_attempt = isinstance(support.where, Window) and support.where.attempt is not None
+            if not in_attempt:
+                return True
+    return False
+
+
+def _weigh(supports: Sequence[Finding]) -> tuple[VerdictWord, str]:
+    """The verdict by the table: definitive or two independent strong ones, one strong, weak ones that agree."""
+    independent: dict[str, dict[tuple[str, int], str]] = defaultdict(dict)
+    used: set[tuple[str, int]] = set()
+    for finding in sorted(supports, key=lambda one: (one.rule.id, one.frame, one.row)):
+        names = independent[_strength(finding)]
+        if finding.rule.id not in names.values() and finding.entry not in used:
+            names[finding.entry] = finding.rule.id
+            used.add(finding.entry)
+    definitive, strong, weak = (len(independent[word]) for word in ("definitive", "strong", "weak"))
+    how = _told(supports)
+    if definitive or any(_strength(one) == "definitive" for one in supports):
+        return "confirmed", f"definitive: {how}"
+    if strong >= 2:
+        return "confirmed", f"{strong} independent strong findings: {how}"
+    if strong or any(_strength(one) == "strong" for one in supports):
+        return "likely", f"one strong finding: {how}"
+    if weak >= 2:
+        return "likely", f"{weak} weak findings that agree: {how}"
+    return "possible", f"weak evidence only: {how}"
+
+
+def _told(findings: Sequence[Finding]) -> str:
+    """The rules and windows behind a verdict, each once, in order."""
+    told: dict[str, None] = {}
+    for one in findings:
+        where = one.where.why if isinstance(one.where, Window) else "standing at the end of the bundle"
+        told[f"{one.rule.title} [{where}]"] = None
+    return "; ".join(list(told)[:4]) + (f"; and {len(told) - 4} more" if len(told) > 4 else "")
+
+
+def _rank(
+    catalogue: Catalogue, verdicts: Mapping[str, CauseVerdict], errors: Sequence[str]
+) -> tuple[tuple[str, ...], Mapping[str, str]]:
+    """Supported causes in order, and for each consequence the cause that it hangs under.
+
+    Upstream first; what is only possible never before something stronger; umbrella causes after all others.
+    """
+    supported = [name for name, one in verdicts.items() if one.verdict in SUPPORTED]
+    firm = [name for name in supported if verdicts[name].verdict != "possible"]
+    roots: dict[str, str] = {}
+    for name in supported:
+        above = [other for other in firm if other != name and _leads(catalogue, other, name)]
+        if above:
+            roots[name] = min(above, key=lambda other: _weight(catalogue, verdicts[other], errors))
+    order = sorted(
+        supported, key=lambda name: (name in roots and name in firm, _weight(catalogue, verdicts[name], errors))
+    )
+    firm_first = [name for name in order if name in firm] + [name for name in order if name not in firm]
+    return tuple(firm_first), roots
+
+
+def _leads(catalogue: Catalogue, upstream: str, downstream: str) -> bool:
+    if not catalogue.reaches(upstream, downstream):
+        return (
+            catalogue.causes[downstream].umbrella
+            and not catalogue.causes[upstream].umbrella
+            and _share(catalogue, upstream, downstream)
+        )
+    return not catalogue.reaches(downstream, upstream)
+
+
+def _share(catalogue: Catalogue, one: str, other: str) -> bool:
+    return bool(set(catalogue.causes[one].errors) & set(catalogue.causes[other].errors))
+
+
+def _weight(catalogue: Catalogue, one: CauseVerdict, errors: Sequence[str]) -> tuple[bool, int, bool, int, int, str]:
+    strengths = [_strength(finding) for finding in one.supports]
+    return (
+        one.cause.umbrella,
+        SUPPORTED.index(one.verdict),
+        bool(errors) and not set(errors) & set(one.cause.errors),
+        -len({finding.rule.id for finding in one.supports if _strength(finding) != "weak"}),
+        -strengths.count("strong"),
+        one.cause.id,
+    )
+
+
+def _bundle_verdict(
+    catalogue: Catalogue, derived: Derived, verdicts: Mapping[str, CauseVerdict]
+) -> tuple[BundleVerdict, str]:
+    words = {name: one.verdict for name, one in verdicts.items()}
+    if any(word in ("confirmed", "likely") for word in words.values()):
+        return "cause-found", "a cause is confirmed or likely"
+    if any(word == "possible" for word in words.values()):
+        return "cannot-tell", "only weak evidence was found"
+    if derived.attempts:
+        last = derived.attempts[-1]
+        if last.outcome == "success":
+            return "no-fault-found", f"the last backup attempt ({last.id}) succeeded and nothing speaks for a cause"
+        return (
+            "cannot-tell",
+            f"the last backup attempt ({last.id}) did not succeed, and no documented cause is supported",
+        )
+    seeds = [
+        cause.id
+        for cause in catalogue.causes.values()
+        if cause.seed and cause.guest_visible == "yes" and cause.platform in (derived.platform, "both")
+    ]
+    if seeds and derived.platform != "unknown" and all(words[name] in ("clear", "ruled-out") for name in seeds):
+        return "no-fault-found", "every documented cause that a guest can show is clear or ruled out"
+    return "cannot-tell", "no backup attempt shows in what was read, and no documented cause is supported"

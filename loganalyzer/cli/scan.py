@@ -1,0 +1,181 @@
+"""``loganalyzer scan``: one bundle in, one report out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import click
+from rich.console import Console
+from rich.markup import escape
+
+from loganalyzer.cli import EXIT_FINDING, EXIT_UNREADABLE
+from loganalyzer.errors import UsageError
+from loganalyzer.intake import Limits
+from loganalyzer.pipeline import Progress, Scan, ScanOptions, scan
+from loganalyzer.report.json_report import to_json
+from loganalyzer.report.model import Report
+from loganalyzer.report.terminal import render_terminal
+from loganalyzer.windows import Ticket
+
+FAIL_ON = ("confirmed", "likely", "possible", "cannot-tell", "never")
+FORMATS = ("text", "json")
+SUFFIXES = {".json": "json", ".txt": "text"}
+
+
+@click.command("scan")
+@click.argument("bundle", nargs=-1, required=True)
+@click.option(
+    "-f", "--format", "form", type=click.Choice(FORMATS), default="text", help="What goes to standard output."
+)
+@click.option(
+    "-o",
+    "--output",
+    "outputs",
+    multiple=True,
+    metavar="[FORMAT:]FILE",
+    help="Also write a file; the format by its suffix (.json, .txt) or prefix. May repeat; '-' is standard output.",
+)
+@click.option("--error", "errors", multiple=True, metavar="CODE_OR_TEXT", help="What the portal said. May repeat.")
+@click.option("--at", metavar="TIME", help="When the backup failed, as ISO 8601 (2026-03-01T02:10). See --tz.")
+@click.option("--tz", "zone", metavar="ZONE", help="IANA zone of --at and of log stamps without one (Europe/Rome).")
+@click.option("--fail-on", type=click.Choice(FAIL_ON), default="likely", show_default=True, help="Exit 1 from here on.")
+@click.option("--exit-zero", is_flag=True, help="Exit 0 where a finding would give 1 or an unread source 3.")
+@click.option("--redact", type=click.Choice(["on", "off"]), default="on", show_default=True, help="Hide secrets.")
+@click.option("--details", is_flag=True, help="Show all evidence, all sources and what was ruled out.")
+@click.option("-q", "--quiet", is_flag=True, help="Only the verdict, no progress.")
+@click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True)
+@click.option("--max-members", type=click.IntRange(min=1), help="Most files of a bundle.")
+@click.option("--max-depth", type=click.IntRange(min=0), help="Deepest archive inside an archive.")
+@click.option(
+    "--max-expanded",
+    "max_expanded_bytes",
+    type=click.IntRange(min=1),
+    metavar="BYTES",
+    help="Most bytes after expansion.",
+)
+@click.option("--max-ratio", type=click.IntRange(min=1), help="Highest compression ratio of a member.")
+@click.option("--max-member-memory", type=click.IntRange(min=1), metavar="BYTES", help="Largest archive member read.")
+def command(bundle: tuple[str, ...], **given: Any) -> int:
+    """Scan BUNDLE (a directory, zip, tar, single file, or '-' for standard input) and name the cause.
+
+    Several paths are read as one bundle of one VM.
+    """
+    targets = [_target(one) for one in given["outputs"]]
+    options = _options(given)
+    with _progress(given["quiet"]) as progress:
+        result = scan(bundle, options, stdin=sys.stdin.buffer if "-" in bundle else None, progress=progress)
+    if not any(path is None for _, path in targets):
+        targets.insert(0, (given["form"], None))
+    for form, path in targets:
+        _write(result.report, form, path, given)
+    if result.recognised == 0:
+        click.echo(
+            "nothing was recognised: no file of this bundle is a log that can be read\n"
+            "  help: 'loganalyzer formats' lists what can; give the folder or archive that holds the logs",
+            err=True,
+        )
+    return _exit_status(result, given["fail_on"], given["exit_zero"])
+
+
+def _options(given: dict[str, Any]) -> ScanOptions:
+    names = [field.name for field in fields(Limits) if field.name in given]
+    limits = {name: given[name] for name in names if given[name] is not None}
+    zone = _zone(given["zone"])
+    return ScanOptions(
+        limits=Limits(**limits),
+        time_zone=given["zone"],
+        ticket=Ticket(given["errors"], _time(given["at"], zone)),
+        redact=given["redact"] == "on",
+    )
+
+
+def _zone(name: str | None) -> ZoneInfo | None:
+    if name is None:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise UsageError(f"unknown time zone {name!r}", None, "use an IANA name such as Europe/Rome or UTC") from error
+
+
+def _time(text: str | None, zone: ZoneInfo | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"--at {text!r} is no time", None, "write it as 2026-03-01T02:10 or with +01:00") from error
+    return (time if time.tzinfo is not None else time.replace(tzinfo=zone or UTC)).astimezone(UTC)
+
+
+def _target(text: str) -> tuple[str, Path | None]:
+    """Format and path of one ``-o``; None is standard output."""
+    prefix, separator, rest = text.partition(":")
+    if separator and prefix in FORMATS:
+        return prefix, None if rest == "-" else Path(rest)
+    if text == "-":
+        return "text", None
+    form = SUFFIXES.get(Path(text).suffix.lower())
+    if form is None:
+        raise UsageError(
+            f"-o {text!r}: the suffix names no format", None, f"write {FORMATS[1]}:{text}, or use .json or .txt"
+        )
+    return form, Path(text)
+
+
+def _write(report: Report, form: str, path: Path | None, given: dict[str, Any]) -> None:
+    try:
+        if form == "json":
+            data = to_json(report)
+            if path is None:
+                click.get_binary_stream("stdout").write(data)
+            else:
+                path.write_bytes(data)
+        elif path is None:
+            render_terminal(report, _console(given["color"]), details=given["details"], quiet=given["quiet"])
+        else:
+            with path.open("w", encoding="utf-8") as file:
+                render_terminal(report, Console(file=file, width=120, no_color=True), details=True)
+    except OSError as error:
+        raise UsageError(
+            f"cannot write {path}: {error.strerror}", None, "give -o a file in a writable folder"
+        ) from error
+
+
+def _console(color: str) -> Console:
+    if color == "always":
+        return Console(force_terminal=True)
+    if color == "never":
+        return Console(no_color=True, highlight=False, color_system=None)
+    return Console(highlight=False)
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Progress]:
+    """Phase and file name on standard error while it is a terminal."""
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield lambda phase, name, size: None
+        return
+    with console.status("reading") as status:
+        yield lambda phase, name, size: status.update(escape(f"{phase} {name[-60:]}"))
+
+
+def _exit_status(result: Scan, fail_on: str, exit_zero: bool) -> int:
+    """The first that holds: a finding (1), nothing recognised or not read to the end (3), else 0."""
+    if exit_zero:
+        return 0
+    if fail_on != "never":
+        counted = FAIL_ON[: FAIL_ON.index(fail_on) + 1]
+        if any(diagnosis.verdict in counted for diagnosis in result.report.diagnoses):
+            return EXIT_FINDING
+        if fail_on == "cannot-tell" and result.report.verdict == "cannot-tell":
+            return EXIT_FINDING
+    return EXIT_UNREADABLE if result.recognised == 0 or result.incomplete else 0

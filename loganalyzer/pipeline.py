@@ -1,0 +1,354 @@
+"""The whole way of a scan, from inputs to a Report: the only module that knows every room."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import PurePosixPath
+from typing import BinaryIO
+
+import polars as pl
+
+from loganalyzer import __version__
+from loganalyzer.attribute import Attribution, attribute
+from loganalyzer.catalogue import Catalogue, load_catalogue
+from loganalyzer.facts import Derived, derive, load_tables
+from loganalyzer.intake import Archive, Limits, Skipped, walk
+from loganalyzer.intake.layout import Layout, recognise_layout, relative
+from loganalyzer.parser import ParseContext, Parsed
+from loganalyzer.redact import Redactor, redact_report
+from loganalyzer.registry import Recognised, parsers, recognise
+from loganalyzer.report.build import build_body
+from loganalyzer.report.model import (
+    Bundle,
+    CatalogueInfo,
+    Coverage,
+    Receipt,
+    Report,
+    RulesRun,
+    Tool,
+    UnableRule,
+)
+from loganalyzer.schema import EventFrame, LogSource, conform
+from loganalyzer.sigma.load import Loaded, load_rules
+from loganalyzer.sigma.match import Matches, match
+from loganalyzer.source import Source
+from loganalyzer.windows import Ticket
+
+Progress = Callable[[str, str, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ScanOptions:
+    """What a scan may be told. ``time_zone``: IANA name for stamps without a zone. ``redact`` off is explicit."""
+
+    limits: Limits = field(default_factory=Limits)
+    time_zone: str | None = None
+    ticket: Ticket = field(default_factory=Ticket)
+    redact: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One file of the bundle after parsing; its bytes are gone."""
+
+    path: str
+    size: int
+    sha256: str
+    recognised: Recognised | None
+    parsed: Parsed | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Everything that was read of a bundle: leaves, what was skipped, archives; and the event frames."""
+
+    layout: Layout
+    leaves: tuple[Leaf, ...]
+    skipped: tuple[Skipped, ...]
+    archives: tuple[Archive, ...]
+    frames: tuple[EventFrame, ...]
+
+    @property
+    def damaged(self) -> frozenset[str]:
+        """Relative paths of recognised sources that could not be read to their end."""
+        return frozenset(
+            relative(leaf.path, self.layout.root)
+            for leaf in self.leaves
+            if leaf.parsed is not None and leaf.parsed.damage
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """The result: the report, and what the exit status needs to know."""
+
+    report: Report
+    recognised: int
+    incomplete: bool
+
+
+def scan(
+    inputs: Sequence[str | os.PathLike[str]],
+    options: ScanOptions | None = None,
+    *,
+    stdin: BinaryIO | None = None,
+    progress: Progress | None = None,
+) -> Scan:
+    """Scans one bundle, given as one or more paths (``-``: ``stdin``).
+
+    Raises:
+        LogAnalyzerError: an input does not exist, or the built-in rules or catalogue are broken.
+    """
+    options = options or ScanOptions()
+    report_progress = progress or (lambda phase, name, size: None)
+    reading = read(inputs, options, stdin, report_progress)
+    report_progress("matching", "", 0)
+    catalogue = load_catalogue()
+    derived = derive(reading.frames, load_tables(), reading.damaged)
+    frames = [*(frame for frame in reading.frames if frame.logsource.category != "config"), *derived.frames]
+    rules = builtin_rules()
+    matches = match(rules.rules, frames)
+    attribution = attribute(catalogue, derived, frames, matches, rules.rules, options.ticket)
+    report = _report(inputs, reading, catalogue, derived, frames, matches, attribution, rules)
+    report = redact_report(report, Redactor()) if options.redact else report
+    recognised = sum(leaf.recognised is not None for leaf in reading.leaves)
+    return Scan(report, recognised, _incomplete(reading))
+
+
+def read(
+    inputs: Sequence[str | os.PathLike[str]], options: ScanOptions, stdin: BinaryIO | None, progress: Progress
+) -> Reading:
+    """Walks, recognises and parses; one leaf's bytes are in memory at a time."""
+    context = ParseContext(options.time_zone)
+    leaves: list[Leaf] = []
+    skipped: list[Skipped] = []
+    archives: list[Archive] = []
+    for item in walk(inputs, options.limits, stdin):
+        if isinstance(item, Source):
+            progress("reading", item.path, item.size)
+            leaves.append(_leaf(item, context))
+        elif isinstance(item, Archive):
+            archives.append(item)
+        else:
+            skipped.append(item)
+    layout = recognise_layout([leaf.path for leaf in leaves])
+    leaves.sort(key=lambda leaf: (relative(leaf.path, layout.root), leaf.sha256))
+    return Reading(layout, tuple(leaves), tuple(skipped), tuple(archives), _frames(leaves, layout))
+
+
+def _leaf(source: Source, context: ParseContext) -> Leaf:
+    recognised = recognise(source)
+    parsed = recognised.parser.parse(source, context) if recognised is not None else None
+    return Leaf(source.path, source.size, source.sha256, recognised, parsed)
+
+
+def _frames(leaves: Iterable[Leaf], layout: Layout) -> tuple[EventFrame, ...]:
+    """One frame a log source, rows by path and place; each row knows its path."""
+    parts: dict[LogSource, list[pl.DataFrame]] = defaultdict(list)
+    for leaf in leaves:
+        for frame in leaf.parsed.frames if leaf.parsed is not None else ():
+            if frame.rows.height:
+                parts[frame.logsource].append(conform(frame.rows, log_file_path=relative(leaf.path, layout.root)))
+    return tuple(
+        EventFrame(logsource, pl.concat(parts[logsource], how="diagonal_relaxed"))
+        for logsource in sorted(parts, key=str)
+    )
+
+
+def builtin_rules() -> Loaded:
+    """The signatures of this package."""
+    return load_rules(builtin_rule_texts())
+
+
+def builtin_rule_texts() -> Mapping[str, str]:
+    """The rule files of this package, by path."""
+    root = files("loganalyzer.signatures").joinpath("rules")
+    return dict(sorted(_rule_files(root, PurePosixPath("signatures/rules"))))
+
+
+def _rule_files(folder: Traversable, path: PurePosixPath) -> Iterable[tuple[str, str]]:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _rule_files(entry, path / entry.name)
+        elif entry.name.endswith(".yml"):
+            yield str(path / entry.name), entry.read_text(encoding="utf-8")
+
+
+def example_frames(parser_name: str, path: str | None, raw: bytes) -> Sequence[EventFrame]:
+    """Reads the ``raw`` text of a signature's example with the parser that it names.
+
+    Raises:
+        KeyError: there is no parser of this name.
+    """
+    by_name = {parser.name: parser for parser in parsers()}
+    parser = by_name[parser_name]
+    where = path or parser.samples[0].path
+    frames = parser.parse(Source(where, raw), ParseContext()).frames
+    events = [EventFrame(frame.logsource, conform(frame.rows, log_file_path=where)) for frame in frames]
+    return [*events, *derive(events, load_tables()).frames]
+
+
+def _incomplete(reading: Reading) -> bool:
+    """Whether a recognised source, or an archive, could not be read to its end; skipped by design does not count."""
+    return (
+        bool(reading.damaged)
+        or any(archive.damage is not None for archive in reading.archives)
+        or any(not skipped.by_design for skipped in reading.skipped)
+    )
+
+
+def _report(
+    inputs: Sequence[str | os.PathLike[str]],
+    reading: Reading,
+    catalogue: Catalogue,
+    derived: Derived,
+    frames: Sequence[EventFrame],
+    matches: Matches,
+    attribution: Attribution,
+    rules: Loaded,
+) -> Report:
+    body = build_body(catalogue, derived, frames, attribution)
+    coverage = (*_leaf_coverage(reading, derived), *_other_coverage(reading))
+    unable = [UnableRule(one.rule_id, one.why) for one in matches.unable]
+    unable += [UnableRule(str(fault.where), fault.what) for fault in rules.faults]
+    return Report(
+        schema="loganalyzer/report/1",
+        tool=Tool(__version__),
+        catalogue=CatalogueInfo(str(catalogue.version), len(rules.rules), len(catalogue.causes)),
+        bundle=_bundle(inputs, reading, derived),
+        verdict=attribution.verdict,
+        diagnoses=body.diagnoses,
+        errors=body.errors,
+        attempts=body.attempts,
+        undecided=body.undecided,
+        ruled_out=body.ruled_out,
+        clear=body.clear,
+        next_evidence=body.next_evidence,
+        receipt=_receipt(reading, derived, attribution, matches, body.not_guest_visible),
+        unattributed=body.unattributed,
+        coverage=coverage,
+        rules=RulesRun(len(matches.ran), tuple(unable)),
+    )
+
+
+def _bundle(inputs: Sequence[str | os.PathLike[str]], reading: Reading, derived: Derived) -> Bundle:
+    digest = hashlib.sha256()
+    for size, sha256 in sorted((leaf.size, leaf.sha256) for leaf in reading.leaves):
+        digest.update(f"{size} {sha256}\n".encode())
+    hosts = {host for frame in reading.frames for host in frame.rows["host.name"].drop_nulls().unique().to_list()}
+    return Bundle(
+        path=" ".join(str(one) for one in inputs),
+        layout=reading.layout.name,
+        platform=derived.platform,
+        hosts=tuple(sorted(hosts)),
+        sha256=digest.hexdigest(),
+        first=derived.first,
+        last=derived.last,
+    )
+
+
+def _leaf_coverage(reading: Reading, derived: Derived) -> list[Coverage]:
+    spans = defaultdict(list)
+    for span in derived.spans:
+        spans[span.path].append(span)
+    rows = []
+    for leaf in reading.leaves:
+        path = relative(leaf.path, reading.layout.root)
+        if leaf.recognised is None or leaf.parsed is None:
+            why = "no parser knows a file of this name and content"
+            rows.append(_unread(path, leaf.size, "unrecognised", why))
+            continue
+        parsed, own = leaf.parsed, spans[path]
+        times = [time for span in own for time in (span.first, span.last) if time is not None]
+        rows.append(
+            Coverage(
+                source=path,
+                logsource=", ".join(sorted({str(span.logsource) for span in own}))
+                or str(leaf.recognised.parser.logsource),
+                parser=leaf.recognised.parser.name,
+                why=leaf.recognised.claim.why,
+                bytes=leaf.size,
+                parsed_bytes=parsed.parsed_bytes,
+                rejected_bytes=parsed.rejected_bytes,
+                skipped_bytes=parsed.skipped_bytes,
+                lines=parsed.lines,
+                events=sum(frame.rows.height for frame in parsed.frames),
+                rejected=parsed.rejected.height,
+                first=min(times, default=None),
+                last=max(times, default=None),
+                gaps=tuple((_iso(a), _iso(b)) for span in own for a, b in span.gaps),
+                status="partial" if parsed.damage else "read",
+                notes=(*parsed.damage, *parsed.cut, *_reasons(parsed)),
+            )
+        )
+    return rows
+
+
+def _iso(time: object) -> str:
+    return str(time).replace(" ", "T").replace("+00:00", "Z")
+
+
+def _reasons(parsed: Parsed) -> tuple[str, ...]:
+    """Why lines were rejected, each reason once with its count."""
+    if parsed.rejected.is_empty():
+        return ()
+    counted = parsed.rejected.group_by("error.message", maintain_order=True).len()
+    return tuple(f"{count} rejected: {why}" for why, count in counted.iter_rows())
+
+
+def _other_coverage(reading: Reading) -> list[Coverage]:
+    root = reading.layout.root
+    rows = [_unread(relative(one.path, root), one.size, "skipped", one.why) for one in reading.skipped]
+    for archive in reading.archives:
+        notes = (f"{archive.kind} of {archive.members} members", *((archive.damage,) if archive.damage else ()))
+        rows.append(_unread(relative(archive.path, root), 0, "archive", "; ".join(notes)))
+    return sorted(rows, key=lambda row: (row.source, row.status))
+
+
+def _unread(path: str, size: int, status: str, why: str) -> Coverage:
+    return Coverage(
+        source=path,
+        logsource=None,
+        parser=None,
+        why=why,
+        bytes=size,
+        parsed_bytes=0,
+        rejected_bytes=0,
+        skipped_bytes=size,
+        lines=0,
+        events=0,
+        rejected=0,
+        first=None,
+        last=None,
+        gaps=(),
+        status=status,  # type: ignore[arg-type]  # one of the literals, by the three callers above
+        notes=(),
+    )
+
+
+def _receipt(
+    reading: Reading, derived: Derived, attribution: Attribution, matches: Matches, not_guest_visible: int
+) -> Receipt:
+    parsed = [leaf.parsed for leaf in reading.leaves if leaf.parsed is not None]
+    size = sum(leaf.size for leaf in reading.leaves)
+    parsed_bytes = sum(one.parsed_bytes for one in parsed)
+    rejected_bytes = sum(one.rejected_bytes for one in parsed)
+    return Receipt(
+        files=len(reading.leaves),
+        bytes=size,
+        parsed_bytes=parsed_bytes,
+        rejected_bytes=rejected_bytes,
+        skipped_bytes=size - parsed_bytes - rejected_bytes,
+        events=sum(frame.rows.height for frame in reading.frames),
+        rules_ran=len(matches.ran),
+        first=derived.first,
+        last=derived.last,
+        not_guest_visible=not_guest_visible,
+        statement=attribution.why,
+    )

@@ -1,0 +1,285 @@
+"""From verdicts to the Report value: diagnoses with their evidence, what is undecided, and what to collect next."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from loganalyzer.attribute import SUPPORTED, Attribution, CauseVerdict, Finding, spans_of
+from loganalyzer.catalogue import Catalogue, Cause
+from loganalyzer.facts import Attempt, Derived
+from loganalyzer.report.model import (
+    AttemptEntry,
+    Citation,
+    Diagnosis,
+    Doc,
+    ErrorEntry,
+    Evidence,
+    EvidenceKind,
+    NextEvidence,
+    Rival,
+    RuledOut,
+    Unattributed,
+    Undecided,
+)
+from loganalyzer.schema import EventFrame
+
+#: Evidence shown of one rule: its first entries and its last.
+FIRST_OF_RULE = 4
+LAST_OF_RULE = 1
+#: Further limits of lists that only help the reader.
+MOST_NEXT = 5
+MOST_UNATTRIBUTED = 10
+MOST_RIVALS = 5
+ORIGINAL_LIMIT = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The parts of a report that come from verdicts."""
+
+    diagnoses: tuple[Diagnosis, ...]
+    errors: tuple[ErrorEntry, ...]
+    attempts: tuple[AttemptEntry, ...]
+    undecided: tuple[Undecided, ...]
+    ruled_out: tuple[RuledOut, ...]
+    clear: tuple[str, ...]
+    next_evidence: tuple[NextEvidence, ...]
+    unattributed: tuple[Unattributed, ...]
+    not_guest_visible: int
+
+
+def build_body(catalogue: Catalogue, derived: Derived, frames: Sequence[EventFrame], attribution: Attribution) -> Body:
+    """Everything but the envelope. ``frames`` are those that the findings refer to."""
+    verdicts = attribution.verdicts
+    visible = [one for one in verdicts.values() if one.cause.guest_visible != "no" or one.supports or one.refutes]
+    diagnoses = tuple(
+        _diagnosis(rank, verdicts[name], catalogue, frames, attribution)
+        for rank, name in enumerate(attribution.ranked, start=1)
+    )
+    return Body(
+        diagnoses,
+        _errors(catalogue, derived, attribution),
+        tuple(_attempt(one) for one in derived.attempts),
+        tuple(_undecided(one, catalogue) for one in visible if one.verdict == "undecided"),
+        tuple(
+            RuledOut(one.cause.id, one.how, _evidence(one.refutes, frames))
+            for one in visible
+            if one.verdict == "ruled-out"
+        ),
+        tuple(one.cause.id for one in visible if one.verdict == "clear"),
+        _next_evidence(catalogue, derived, attribution),
+        _unattributed(frames, derived, attribution),
+        len(verdicts) - len(visible),
+    )
+
+
+def _diagnosis(
+    rank: int, one: CauseVerdict, catalogue: Catalogue, frames: Sequence[EventFrame], attribution: Attribution
+) -> Diagnosis:
+    cause = one.cause
+    times = [time for finding in one.supports for time in (finding.start, finding.end) if time is not None]
+    consequences = tuple(name for name in attribution.ranked if attribution.roots.get(name) == cause.id)
+    codes = tuple(error.code for error in catalogue.errors_of(cause.id))
+    preferred = [code for code in attribution.ticket_errors if code in codes]
+    assert one.verdict in SUPPORTED
+    return Diagnosis(
+        rank=rank,
+        cause=cause.id,
+        title=cause.title,
+        verdict=one.verdict,  # type: ignore[arg-type]  # narrowed by the assertion above, which mypy cannot follow
+        summary=cause.explanation,
+        platform=cause.platform,
+        first_seen=min(times, default=None),
+        last_seen=max(times, default=None),
+        count=len(one.supports),
+        error_codes=tuple(dict.fromkeys([*preferred, *codes])),
+        chain=_chain(catalogue, cause, preferred or codes),
+        consequences=consequences,
+        rivals=_rivals(catalogue, one, attribution),
+        remedies=tuple(cause.remedies),
+        docs=tuple(Doc(doc.title, doc.url) for doc in cause.docs if doc.url is not None),
+        how=one.how,
+        evidence=_evidence([*one.supports, *one.refutes], frames),
+    )
+
+
+def _chain(catalogue: Catalogue, cause: Cause, codes: Sequence[str]) -> tuple[str, ...]:
+    """The shortest way from the cause through causes and states to the first error that it reaches."""
+    for code in codes:
+        path = catalogue.path(cause.id, code)
+        if path:
+            return path
+    return (cause.id,)
+
+
+def _rivals(catalogue: Catalogue, one: CauseVerdict, attribution: Attribution) -> tuple[Rival, ...]:
+    """Seed causes that would explain the same errors, with what was said of them."""
+    errors = set(one.cause.errors)
+    rivals = []
+    for other in attribution.verdicts.values():
+        if other.cause.id == one.cause.id or not errors & set(other.cause.errors):
+            continue
+        if other.verdict == "ruled-out" and other.refutes:
+            rivals.append(Rival(other.cause.id, f"ruled out: {other.how}"))
+        elif other.verdict in SUPPORTED and SUPPORTED.index(other.verdict) >= SUPPORTED.index(one.verdict):
+            rivals.append(Rival(other.cause.id, f"{other.verdict}: {other.how}"))
+    return tuple(rivals[:MOST_RIVALS])
+
+
+def _evidence(findings: Iterable[Finding], frames: Sequence[EventFrame]) -> tuple[Evidence, ...]:
+    """Evidence rows by source and place; of each rule the first ones and the last."""
+    by_rule: dict[str, list[Finding]] = defaultdict(list)
+    for finding in sorted(findings, key=lambda one: (one.path, one.entry[1], one.frame, one.row)):
+        by_rule[finding.rule.id].append(finding)
+    kept = [
+        finding
+        for group in by_rule.values()
+        for finding in (
+            group if len(group) <= FIRST_OF_RULE + LAST_OF_RULE else group[:FIRST_OF_RULE] + group[-LAST_OF_RULE:]
+        )
+    ]
+    kept.sort(key=lambda one: (one.path, one.entry[1], one.rule.id, one.frame, one.row))
+    return tuple(_one_evidence(finding, frames[finding.frame]) for finding in kept)
+
+
+def _one_evidence(finding: Finding, frame: EventFrame) -> Evidence:
+    row = frame.rows.row(finding.row, named=True)
+    attribution = finding.rule.attribution
+    assert attribution is not None  # findings are made of rules with an attribution only
+    cited = tuple(_citation(one) for one in row.get("derived_from") or ())
+    category = frame.logsource.category
+    record_id = row.get("EventRecordID")
+    kind: EvidenceKind = (
+        "gap" if category == "gap" else "value" if finding.lasting else "record" if record_id is not None else "line"
+    )
+    original = (row["event.original"] or row["message"] or "")[:ORIGINAL_LIMIT]
+    return Evidence(
+        kind=kind,
+        rule=finding.rule.id,
+        rule_title=finding.rule.title,
+        role=attribution.role,
+        strength=attribution.strength or "",
+        source=finding.path,
+        line=row["log.line"],
+        offset=row["log.offset"],
+        length=row["log.length"],
+        record_id=record_id,
+        timestamp=row["@timestamp"],
+        time_assumed=row["time.assumed"],
+        original=original,
+        sha256=sha256_of(original),
+        redacted=False,
+        bounds=cited if kind == "gap" else (),
+        derived_from=cited if kind == "value" else (),
+    )
+
+
+def _citation(cited: Mapping[str, Any]) -> Citation:
+    original = (cited["event.original"] or "")[:ORIGINAL_LIMIT]
+    return Citation(
+        source=cited["log.file.path"] or "",
+        line=cited["log.line"],
+        offset=cited["log.offset"],
+        record_id=cited["EventRecordID"],
+        timestamp=cited["@timestamp"],
+        original=original,
+        sha256=sha256_of(original),
+        redacted=False,
+    )
+
+
+def sha256_of(text: str) -> str:
+    """Lower-case hex digest of the text as UTF-8."""
+    return hashlib.sha256(text.encode("utf-8", errors="surrogatepass")).hexdigest()
+
+
+def _errors(catalogue: Catalogue, derived: Derived, attribution: Attribution) -> tuple[ErrorEntry, ...]:
+    """The documented errors that the ticket names, each with the supported causes that explain it."""
+    entries = []
+    for code in dict.fromkeys(attribution.ticket_errors):
+        error = catalogue.error(code)
+        if error is None:
+            continue
+        explained = tuple(name for name in attribution.ranked if name in error.causes or catalogue.reaches(name, code))
+        entries.append(ErrorEntry(error.code, error.message or error.summary, error.doc.url, explained))
+    return tuple(entries)
+
+
+def _attempt(one: Attempt) -> AttemptEntry:
+    return AttemptEntry(one.id, one.start, one.end, one.phase or "unknown", one.outcome, one.codes, one.sources)
+
+
+def _undecided(one: CauseVerdict, catalogue: Catalogue) -> Undecided:
+    collect = tuple(dict.fromkeys(command for name in one.missing if (command := catalogue.artefacts[name].collect)))
+    return Undecided(one.cause.id, one.missing, collect, one.how)
+
+
+def _next_evidence(catalogue: Catalogue, derived: Derived, attribution: Attribution) -> tuple[NextEvidence, ...]:
+    """The artefacts that would decide most of what is undecided; those of the ticket's errors and of seeds first."""
+    separates: dict[str, list[str]] = defaultdict(list)
+    for one in attribution.verdicts.values():
+        if one.verdict == "undecided" and one.cause.guest_visible != "no":
+            for name in one.missing:
+                separates[name].append(one.cause.id)
+    ticket = {cause for code in attribution.ticket_errors if (error := catalogue.error(code)) for cause in error.causes}
+
+    def weight(name: str) -> tuple[int, int, int, str]:
+        causes = separates[name]
+        seeds = sum(catalogue.causes[cause].seed for cause in causes)
+        return (-len(ticket & set(causes)), -seeds, -len(causes), name)
+
+    rows = []
+    for name in sorted(separates, key=weight)[:MOST_NEXT]:
+        artefact = catalogue.artefacts[name]
+        present = spans_of(catalogue, name, derived.spans)
+        why = (
+            "what is in the bundle does not cover the time of the failure, or was read only in part"
+            if present
+            else "not in the bundle"
+            if artefact.logsources
+            else "not in the bundle, or in a form that is not read yet"
+        )
+        rows.append(NextEvidence(name, artefact.what, tuple(separates[name]), why, artefact.collect or artefact.where))
+    return tuple(rows)
+
+
+_VARIABLE = re.compile(
+    r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}|0x[0-9A-Fa-f]+|\b[0-9A-Fa-f]{16,}\b|\d+(?:[.:]\d+)*"
+)
+
+
+def _unattributed(frames: Sequence[EventFrame], derived: Derived, attribution: Attribution) -> tuple[Unattributed, ...]:
+    """Errors inside the windows that no signature speaks about, by template, the most frequent first."""
+    spoken = {
+        (finding.frame, finding.row)
+        for one in attribution.verdicts.values()
+        for finding in (*one.supports, *one.refutes, *one.history)
+    }
+    counts: Counter[str] = Counter()
+    examples: dict[str, str] = {}
+    for number, frame in enumerate(frames):
+        if frame.logsource.category is not None:
+            continue
+        wanted = pl.col("log.level").str.to_uppercase().is_in(["ERROR", "CRITICAL"])
+        rows = frame.rows.with_row_index("row").filter(wanted).select("row", "@timestamp", "message")
+        for row, time, message in rows.iter_rows():
+            if (number, row) in spoken or not message or not _in_windows(time, attribution):
+                continue
+            template = _VARIABLE.sub("<*>", message.split("\n", 1)[0])[:200]
+            counts[template] += 1
+            examples.setdefault(template, message[:500])
+    ordered = sorted(counts, key=lambda template: (-counts[template], template))
+    return tuple(Unattributed(one, counts[one], examples[one]) for one in ordered[:MOST_UNATTRIBUTED])
+
+
+def _in_windows(time: datetime | None, attribution: Attribution) -> bool:
+    windows = attribution.relevance.windows
+    return time is None or any(window.holds(time, time, False) for window in windows)

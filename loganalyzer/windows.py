@@ -1,0 +1,117 @@
+"""Windows of interest: the times in which evidence counts, from the backup attempts or from what the ticket says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from loganalyzer.facts import Attempt, Derived
+
+#: A cause may show itself this long before the command is given, and its effect a little after the end (linux.md 6.3).
+LOOKBACK = timedelta(minutes=30)
+AFTERMATH = timedelta(minutes=15)
+#: Without any attempt, events of the bundle's last day are what still stands.
+END_OF_BUNDLE = timedelta(hours=24)
+#: A stamp whose zone had to be assumed may be off by a zone.
+UNCERTAIN = timedelta(hours=14)
+#: How far around the time of a ticket an attempt or an event may lie.
+TICKET_RANGE = timedelta(hours=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What the ticket says: error codes or texts, and the time of the failure (UTC) where it is known."""
+
+    errors: tuple[str, ...] = ()
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A time span (UTC, both ends inside) in which evidence counts, and why. ``attempt`` is None without one.
+
+    ``opened`` is when the failure itself began: a source covers the window when it was written by then.
+    """
+
+    start: datetime
+    end: datetime
+    opened: datetime
+    attempt: str | None
+    why: str
+
+    def holds(self, first: datetime, last: datetime | None, assumed: bool) -> bool:
+        """Whether something that began at ``first`` and ended at ``last`` (None: goes on) touches the window."""
+        slack = UNCERTAIN if assumed else timedelta()
+        return first - slack <= self.end and (last is None or last + slack >= self.start)
+
+
+@dataclass(frozen=True, slots=True)
+class Relevance:
+    """The failed attempts' windows and the end of the bundle.
+
+    ``end`` is the window in which single events still stand; with attempts there is none, for then only what lasts
+    (a state, an open gap, an operation that never recovered) stands at the end. ``since`` is the end of the last
+    success: what ended before is history.
+    """
+
+    failed: tuple[Window, ...]
+    end: Window | None
+    since: datetime | None
+    last: datetime | None
+
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        """All windows, failed attempts first."""
+        return (*self.failed, self.end) if self.end is not None else self.failed
+
+    def placed(
+        self, first: datetime | None, last: datetime | None, assumed: bool, lasting: bool
+    ) -> Window | str | None:
+        """Where evidence counts: in a window, as a state (``"standing"``), or nowhere (None: history)."""
+        if first is None:
+            return "standing"
+        for window in self.windows:
+            if window.holds(first, last, assumed):
+                return window
+        if lasting and last is None:
+            return "standing"
+        return None
+
+
+def relevance(derived: Derived, ticket: Ticket) -> Relevance:
+    """The windows of a bundle: the failed attempts near a ticket's time, or all those since the last success."""
+    found = derived.attempts
+    succeeded = [number for number, attempt in enumerate(found) if attempt.outcome == "success"]
+    since = found[succeeded[-1]].last if succeeded else None
+    if ticket.at is not None:
+        return Relevance(_of_ticket(found, ticket.at, derived.last), None, None, derived.last)
+    failing = [(number, attempt) for number, attempt in enumerate(found) if attempt.outcome != "success"]
+    recent = failing if not succeeded else [pair for pair in failing if pair[0] > succeeded[-1]]
+    failed = tuple(_window(found, number, derived.last) for number, _ in recent)
+    end = None
+    if not found and derived.last is not None:
+        start = derived.last - END_OF_BUNDLE
+        end = Window(start, derived.last, start, None, "the last day of the bundle, in which no backup attempt shows")
+    return Relevance(failed, end, since, derived.last)
+
+
+def _window(found: Sequence[Attempt], number: int, last: datetime | None) -> Window:
+    attempt = found[number]
+    following = found[number + 1].start if number + 1 < len(found) else last
+    if attempt.end is not None:
+        end = attempt.end + AFTERMATH
+    else:
+        longest = attempt.start + timedelta(minutes=140)
+        end = max(attempt.last, min(longest, following or longest))
+    return Window(attempt.start - LOOKBACK, end, attempt.start, attempt.id, f"{attempt.id} ({attempt.outcome})")
+
+
+def _of_ticket(found: Sequence[Attempt], at: datetime, last: datetime | None) -> tuple[Window, ...]:
+    near = [
+        _window(found, number, last)
+        for number, attempt in enumerate(found)
+        if attempt.outcome != "success" and attempt.start - TICKET_RANGE <= at <= attempt.last + TICKET_RANGE
+    ]
+    around = Window(at - TICKET_RANGE, at + TICKET_RANGE, at, None, "the time that the ticket gives")
+    return tuple(near) or (around,)
