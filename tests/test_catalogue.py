@@ -18,7 +18,7 @@ from loganalyzer.catalogue import Catalogue, load_catalogue
 from loganalyzer.errors import CatalogueError
 
 PROJECT = Path(__file__).parents[1]
-CATALOGUE = load_catalogue()
+CATALOGUE = load_catalogue(thorough=True)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def break_file(folder: Path, name: str, old: str, new: str) -> None:
 
 def fault_of(folder: Path) -> CatalogueError:
     with pytest.raises(CatalogueError) as caught:
-        load_catalogue(folder)
+        load_catalogue(folder, thorough=True)
     return caught.value
 
 
@@ -401,7 +401,7 @@ def test_the_files_lose_nothing_of_the_material_they_were_drawn_from(catalogue: 
             name for name in entry["causes"] if name in entry["cause_basis"].get("documented", [])
         )
         assert (error.message, error.summary, error.note) == (entry.get("message"), entry["summary"], entry.get("note"))
-        assert [pattern.pattern for pattern in error.message_patterns] == entry["match"]["message"]
+        assert list(error.message_regexes) == entry["match"]["message"]
         assert error.where_visible == tuple(entry["where_visible"])
     for entry in drawn["causes"]:
         cause = catalogue.causes[entry["id"]]

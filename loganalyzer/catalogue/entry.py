@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -186,20 +185,6 @@ class Entry:
         """A list of texts; absent is empty."""
         return tuple(node.value for node in self._items(key) if self._is(node, _TEXT, f"{key}: must be texts"))
 
-    def pattern(self, key: str) -> re.Pattern[str]:
-        """A required regular expression."""
-        return self._compiled(self.text(key), self._values.get(key))
-
-    def maybe_regex(self, key: str) -> str | None:
-        """The text of a regular expression that compiles, or None."""
-        text = self.maybe_text(key)
-        return None if text is None else self._compiled(text, self._values[key]).pattern
-
-    def patterns(self, key: str) -> tuple[re.Pattern[str], ...]:
-        """A list of regular expressions; absent is empty."""
-        nodes = [node for node in self._items(key) if self._is(node, _TEXT, f"{key}: must be texts")]
-        return tuple(self._compiled(node.value, node) for node in nodes)
-
     def ref(self, key: str, kind: str) -> str:
         """A required reference to something of ``kind``, checked when all files are read."""
         name = self.text(key)
@@ -272,10 +257,3 @@ class Entry:
     def _missing(self, key: str) -> None:
         if key not in self._values or self._values[key].tag == _NULL:
             self.fault(f"the key {key!r} is missing")
-
-    def _compiled(self, text: str, node: yaml.Node | None) -> re.Pattern[str]:
-        try:
-            return re.compile(text)
-        except re.error as error:
-            self.fault(f"the regular expression {text!r} does not compile: {error}", node)
-            return re.compile("(?!)")

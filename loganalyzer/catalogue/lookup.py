@@ -177,7 +177,7 @@ class Catalogue:
     def find_messages(self, text: str) -> tuple[FoundMessage, ...]:
         """The documented messages without a code that a text holds."""
         text = plain(text)
-        found = ((message, message.pattern.search(text)) for message in self.messages)
+        found = ((message, re.search(message.regex, text)) for message in self.messages)
         return tuple(FoundMessage(message, match.group()) for message, match in found if match is not None)
 
     def numbered(self, number: int) -> tuple[NumberMeaning, ...]:
@@ -207,7 +207,7 @@ class Catalogue:
     def _named_in(self, text: str) -> tuple[FoundCode, ...]:
         hits: list[tuple[int, FoundCode]] = []
         for error in self.errors.values():
-            match = error.code_pattern.search(text)
+            match = self._patterns[error.code][0].search(text)
             if match is not None:
                 hits.append((match.start(), FoundCode(error, "code", match.group())))
             elif error.numeric is not None and error.scope != "guest-code":
@@ -216,9 +216,8 @@ class Catalogue:
                     hits.append((number.start(), FoundCode(error, "number", number.group())))
         return tuple(found for _, found in sorted(hits, key=lambda hit: hit[0]))
 
-    @staticmethod
-    def _spans(error: ErrorCode, text: str) -> list[tuple[int, int]]:
-        return [match.span() for pattern in error.message_patterns for match in pattern.finditer(text)]
+    def _spans(self, error: ErrorCode, text: str) -> list[tuple[int, int]]:
+        return [match.span() for pattern in self._patterns[error.code][1:] for match in pattern.finditer(text)]
 
     def _reachable(self, origin: str) -> frozenset[str]:
         known = self._closure.get(origin)
@@ -232,6 +231,14 @@ class Catalogue:
                     ahead.extend(self.downstream(node))
             known = self._closure[origin] = frozenset(seen)
         return known
+
+    @cached_property
+    def _patterns(self) -> Mapping[str, tuple[re.Pattern[str], ...]]:
+        """For each error the pattern of its code, then those of its message; compiled when text is first searched."""
+        return {
+            error.code: tuple(re.compile(regex) for regex in (error.code_regex, *error.message_regexes))
+            for error in self.errors.values()
+        }
 
     @cached_property
     def _closure(self) -> dict[str, frozenset[str]]:

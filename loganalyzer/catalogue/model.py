@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -155,7 +154,10 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class ErrorCode:
-    """A documented error code. ``wrapper``: it only says that something failed; its cause is never final."""
+    """A documented error code. ``wrapper``: it only says that something failed; its cause is never final.
+
+    The regular expressions are Python's and are meant for ``plain`` text; ``Catalogue.find_codes`` applies them.
+    """
 
     code: str
     aliases: tuple[str, ...]
@@ -169,8 +171,8 @@ class ErrorCode:
     message: str | None
     message_status: MessageStatus
     doc_status: DocStatus
-    code_pattern: re.Pattern[str]
-    message_patterns: tuple[re.Pattern[str], ...]
+    code_regex: str
+    message_regexes: tuple[str, ...]
     summary: str
     causes: tuple[str, ...]
     documented_causes: tuple[str, ...]
@@ -219,7 +221,7 @@ class Message:
     """A documented message without an error code."""
 
     text: str
-    pattern: re.Pattern[str]
+    regex: str
     summary: str
     scope: Scope
     doc: Doc
