@@ -1,1 +1,11 @@
-"""See ARCHITECTURE.md."""
+"""From a path or standard input to the files of a bundle, in place and within limits. See ARCHITECTURE.md."""
+
+from __future__ import annotations
+
+from loganalyzer.intake.bundle import walk
+from loganalyzer.intake.items import Archive, Skipped
+from loganalyzer.intake.layout import Layout, recognise_layout, relative
+from loganalyzer.intake.limits import Limits
+from loganalyzer.source import Source
+
+__all__ = ["Archive", "Layout", "Limits", "Skipped", "Source", "recognise_layout", "relative", "walk"]

@@ -1,0 +1,20 @@
+"""What zip and tar have in common: a member, with its bytes or with the reason why it is left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from loganalyzer.intake.streams import Stream
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One file of an archive. ``stream`` must be used up before the next member is asked for; None: see ``skip``.
+
+    ``size`` is what the archive declares, in bytes; None: it does not.
+    """
+
+    name: str
+    size: int | None
+    stream: Stream | None
+    skip: str | None = None
