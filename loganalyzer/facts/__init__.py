@@ -47,13 +47,16 @@ def derive(events: Sequence[EventFrame], tables: Tables, damaged: frozenset[str]
         *attempt_frames(found, platform),
     ]
     covered = spans(events, damaged)
+    # Documents of the platform (a goal state, say) may be far older than the logs and bound nothing beside them.
+    logs = [span for span in covered if span.logsource.product != "azure"]
+    timed = [span for span in logs if span.first is not None] or covered
     return Derived(
         tuple(frames),
         found,
         covered,
         platform,
-        min((span.first for span in covered if span.first is not None), default=None),
-        max((span.last for span in covered if span.last is not None), default=None),
+        min((span.first for span in timed if span.first is not None), default=None),
+        max((span.last for span in timed if span.last is not None), default=None),
     )
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import polars as pl
 
-from loganalyzer.facts.hits import Hit, by_time, derived_frame, find
+from loganalyzer.facts.hits import Hit, derived_frame, find
 from loganalyzer.facts.tables import OperationRow
 from loganalyzer.schema import EventFrame, LogSource
 
 #: ``result`` is ``failed`` or ``succeeded``; ``count`` equal results in a row; ``recovered`` is ``true`` when the
-#: same handler succeeded later. ``output`` is the event's text.
+#: same handler succeeded later; a failure that is the last word on its handler has no end. ``output``: the event text.
 OPERATION_COLUMNS = {
     "handler": pl.String(),
     "handler_version": pl.String(),
@@ -29,11 +29,14 @@ OPERATION_COLUMNS = {
 def operation_frames(frames: Sequence[EventFrame], table: Sequence[OperationRow]) -> list[EventFrame]:
     """One frame a log source (``category: extension_operation``), rows by time."""
     found: dict[LogSource, list[tuple[str, Hit]]] = defaultdict(list)
+    taken: set[tuple[str | None, int | None, str | None]] = set()
     for entry in table:
         source = LogSource(entry.pattern.logsource.product, entry.pattern.logsource.service, "extension_operation")
-        hits = find(frames, entry.pattern)
-        ordered = by_time(hits) + [hit for hit in hits if hit.time is None]
-        found[source].extend((entry.result, hit) for hit in ordered)
+        for hit in find(frames, entry.pattern):
+            place = (hit.path, hit.sequence, hit.values.get("handler"))
+            if place not in taken:  # the first row of the table that fits an event speaks for it
+                taken.add(place)
+                found[source].append((entry.result, hit))
     return [derived_frame(source, _rows(found[source]), OPERATION_COLUMNS) for source in sorted(found) if found[source]]
 
 
@@ -73,6 +76,9 @@ def _rows(found: list[tuple[str, Hit]]) -> list[dict[str, Any]]:
         }
         rows.append(row)
         open_rows[handler] = row
+    for row in open_rows.values():  # the last word on a handler: a failure goes on
+        if row["result"] == "failed":
+            row["event.end"] = None
     return rows
 
 

@@ -51,9 +51,11 @@ def gap_frames(frames: Sequence[EventFrame], table: Sequence[SeriesRow]) -> list
 
 
 def _times_by_path(frames: Sequence[EventFrame]) -> dict[str, list[datetime]]:
-    """The known times of each source, sorted."""
+    """The known times of each log, sorted. Documents of the platform carry other times than that of their writing."""
     times: dict[str, list[datetime]] = defaultdict(list)
     for frame in frames:
+        if frame.logsource.product == "azure":
+            continue
         known = frame.rows.select("log.file.path", "@timestamp").drop_nulls().sort("@timestamp")
         for path, time in known.iter_rows():
             times[path].append(time)

@@ -223,18 +223,24 @@ def _undecided(one: CauseVerdict, catalogue: Catalogue) -> Undecided:
 
 
 def _next_evidence(catalogue: Catalogue, derived: Derived, attribution: Attribution) -> tuple[NextEvidence, ...]:
-    """The artefacts that would decide most of what is undecided; those of the ticket's errors and of seeds first."""
+    """The artefacts that would decide most of what is undecided.
+
+    First those that bear on what is known: causes upstream of a supported one, or documented for the ticket's errors.
+    Then artefacts that a parser reads, then those that decide causes of the first article.
+    """
     separates: dict[str, list[str]] = defaultdict(list)
     for one in attribution.verdicts.values():
         if one.verdict == "undecided" and one.cause.guest_visible != "no":
             for name in one.missing:
                 separates[name].append(one.cause.id)
-    ticket = {cause for code in attribution.ticket_errors if (error := catalogue.error(code)) for cause in error.causes}
+    near = {cause for code in attribution.ticket_errors if (error := catalogue.error(code)) for cause in error.causes}
+    near |= {above for name in attribution.ranked for above in catalogue.upstream_causes(name)}
 
-    def weight(name: str) -> tuple[int, int, int, str]:
+    def weight(name: str) -> tuple[int, bool, int, int, str]:
         causes = separates[name]
         seeds = sum(catalogue.causes[cause].seed for cause in causes)
-        return (-len(ticket & set(causes)), -seeds, -len(causes), name)
+        close = sum(catalogue.causes[cause].seed for cause in near & set(causes))
+        return (-close, not catalogue.artefacts[name].logsources, -seeds, -len(causes), name)
 
     rows = []
     for name in sorted(separates, key=weight)[:MOST_NEXT]:
