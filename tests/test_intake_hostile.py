@@ -500,6 +500,13 @@ def test_nothing_is_written_to_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("kind", WHOLE)
+def test_a_small_memory_limit_does_not_make_a_whole_archive_look_damaged(kind: str) -> None:
+    items = scan(WHOLE[kind], SMALL)
+    assert TEXT in [data[: len(TEXT)] for data in sources(items).values()]
+    assert archive(items).damage is None
+
+
 def test_the_same_input_gives_the_same_items_in_the_same_order() -> None:
     assert len(WHOLE) > 5
     for data in WHOLE.values():

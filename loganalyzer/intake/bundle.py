@@ -266,7 +266,7 @@ def _compressed(node: _Node, kind: str, walk: _Walk) -> Iterator[Item]:
     """A compressed tar is one archive; anything else that is compressed is an archive of one member."""
     limits = walk.limits
     expansion = Expansion(limits, walk.expansion, lambda: node.stream.given)
-    content = decompressed(node.stream, kind, expansion, limits.max_member_memory)
+    content = decompressed(node.stream, kind, expansion)
     if kind_of(content.peek(HEAD_SIZE)) == "tar":
         yield from _tar(node, content, f"tar.{kind}", walk)
         return

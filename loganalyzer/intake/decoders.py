@@ -23,8 +23,8 @@ _INPUT = 64 * KIB
 _OUTPUT = 256 * KIB
 #: bz2 and lzma lose the output of the call that finds the damage, so their calls are small.
 _SMALL_OUTPUT = 512
-#: What xz may always use for its dictionary: xz -9 needs 65 MiB.
-_DICTIONARY_MEMORY = 128 * MIB
+#: What xz and LZMA may use for a dictionary, which they ask for before the first byte comes out; xz -9 needs 65 MiB.
+DICTIONARY_MEMORY = 128 * MIB
 
 _MAGIC: tuple[tuple[str, re.Pattern[bytes]], ...] = (
     ("zip", re.compile(rb"PK(\x03\x04|\x05\x06|\x07\x08PK)")),
@@ -125,15 +125,15 @@ def _bytewise(decompressor: zlib._Decompress, data: bytes) -> bytes:
     return bytes(output)
 
 
-def decompressed(raw: Stream, kind: str, expansion: Expansion, memory: int) -> Stream:
-    """The content of a gz, bz2 or xz stream, all of its concatenated parts. ``memory``: bytes for xz's dictionary."""
+def decompressed(raw: Stream, kind: str, expansion: Expansion) -> Stream:
+    """The content of a gz, bz2 or xz stream, all of its concatenated parts."""
     new: Callable[[], _Decompressor]
     if kind == "gz":
         new = lambda: Inflater(31)  # noqa: E731
     elif kind == "bz2":
         new = bz2.BZ2Decompressor
     else:
-        new = lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=max(memory, _DICTIONARY_MEMORY))  # noqa: E731
+        new = lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=DICTIONARY_MEMORY)  # noqa: E731
     return Stream(_all_parts(raw, kind, new), expansion)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import bz2
 import io
 import lzma
+import re
 import stat
 import struct
 import zipfile
@@ -17,13 +18,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
-from loganalyzer.intake.decoders import Inflater, one_part
+from loganalyzer.intake.decoders import DICTIONARY_MEMORY, Inflater, one_part
 from loganalyzer.intake.limits import KIB, MIB, Limits
 from loganalyzer.intake.members import Member
 from loganalyzer.intake.streams import Expansion, LimitReached, Stream, damage_into, file_stream, section
 
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")
-_LOCAL, _CENTRAL, _DESCRIPTOR = b"PK\x03\x04", b"PK\x01\x02", b"PK\x07\x08"
+_LOCAL = b"PK\x03\x04"
+_LOCAL_SIGNATURE = re.compile(rb"PK\x03\x04")
+_ANY_SIGNATURE = re.compile(rb"PK(\x03\x04|\x01\x02|\x07\x08)")
+_DESCRIPTOR_SIZE = 24
 _ENCRYPTED, _SIZES_FOLLOW, _UTF8 = 0x1, 0x8, 0x800
 _STORED, _DEFLATE, _BZIP2, _LZMA, _AES = 0, 8, 12, 14, 99
 _METHODS = {1: "shrink", 6: "implode", 9: "deflate64", 93: "zstd", 95: "xz", 98: "PPMd"}
@@ -131,13 +135,13 @@ def _reason_to_skip(entry: _Entry) -> str | None:
 
 def _content(file: BinaryIO, entry: _Entry, limits: Limits, archive: Expansion, length: int) -> Stream:
     taken = min(entry.compressed, length)
-    return Stream(_verified(file, entry, limits), Expansion(limits, archive, lambda: taken))
+    return Stream(_verified(file, entry), Expansion(limits, archive, lambda: taken))
 
 
-def _verified(file: BinaryIO, entry: _Entry, limits: Limits) -> Iterator[bytes]:
+def _verified(file: BinaryIO, entry: _Entry) -> Iterator[bytes]:
     """The bytes of a member, all that there are, then the complaint about what is wrong with them."""
     crc, size = 0, 0
-    for chunk in _decoded(file, entry, limits):
+    for chunk in _decoded(file, entry):
         crc, size = zlib.crc32(chunk, crc), size + len(chunk)
         yield chunk
     if entry.size is not None and size != entry.size:
@@ -146,7 +150,7 @@ def _verified(file: BinaryIO, entry: _Entry, limits: Limits) -> Iterator[bytes]:
         raise zipfile.BadZipFile("wrong checksum (CRC-32)")
 
 
-def _decoded(file: BinaryIO, entry: _Entry, limits: Limits) -> Iterator[bytes]:
+def _decoded(file: BinaryIO, entry: _Entry) -> Iterator[bytes]:
     file.seek(entry.offset)
     header = file.read(_LOCAL_HEADER.size)
     signature, *_, name_length, extra_length = _LOCAL_HEADER.unpack(header)
@@ -159,7 +163,7 @@ def _decoded(file: BinaryIO, entry: _Entry, limits: Limits) -> Iterator[bytes]:
     if entry.method == _BZIP2:
         return one_part(raw, bz2.BZ2Decompressor())
     if entry.method == _LZMA:
-        return _lzma_part(raw, entry, limits)
+        return _lzma_part(raw, entry)
     return _stored(raw)
 
 
@@ -170,12 +174,12 @@ def _stored(raw: Stream) -> Iterator[bytes]:
         raise EOFError(raw.damage)
 
 
-def _lzma_part(raw: Stream, entry: _Entry, limits: Limits) -> Iterator[bytes]:
+def _lzma_part(raw: Stream, entry: _Entry) -> Iterator[bytes]:
     """Zip's own LZMA header (version, size of the properties) is swapped for that of a .lzma file."""
     _, properties_length = struct.unpack("<HH", raw.read(4))
     size = -1 if entry.size is None or entry.flags & 0x2 else entry.size
     header = raw.read(properties_length) + struct.pack("<q", size)
-    return one_part(raw, lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=limits.max_member_memory), header)
+    return one_part(raw, lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=DICTIONARY_MEMORY), header)
 
 
 def _recovered(file: BinaryIO, length: int, limits: Limits) -> Iterator[_Entry]:
@@ -191,31 +195,20 @@ def _recovered(file: BinaryIO, length: int, limits: Limits) -> Iterator[_Entry]:
         start = position + _LOCAL_HEADER.size + name_length + extra_length
         untold = bool(flags & _SIZES_FOLLOW) or _UNKNOWN in (compressed, size)
         if untold:
-            compressed = max(0, _next_signature(file, start, length) - start)
+            compressed = max(0, _find(file, _ANY_SIGNATURE, start, length) - start)
         if name and not _slashed(name).endswith("/"):
             told = (None, None) if untold else (size, crc)
             yield _Entry(_slashed(name), flags, method, 0, position, compressed, *told)
         position = start + compressed
         if untold:
-            position = _next_local(file, position, length)
+            position = _find(file, _LOCAL_SIGNATURE, position, min(length, position + _DESCRIPTOR_SIZE + 4))
 
 
-def _next_signature(file: BinaryIO, start: int, length: int) -> int:
-    return min(_find(file, signature, start, length) for signature in (_LOCAL, _CENTRAL, _DESCRIPTOR))
-
-
-def _next_local(file: BinaryIO, start: int, length: int) -> int:
-    return _find(file, _LOCAL, start, min(length, start + 64))  # behind a data descriptor of at most 24 bytes
-
-
-def _find(file: BinaryIO, signature: bytes, start: int, length: int) -> int:
-    """Offset of the first ``signature`` at or after ``start``; ``length`` if there is none."""
-    overlap = len(signature) - 1
-    while start < length:
+def _find(file: BinaryIO, signature: re.Pattern[bytes], start: int, end: int) -> int:
+    """Offset of the first ``signature`` (of 4 bytes) between ``start`` and ``end``; ``end`` if there is none."""
+    while start < end:
         file.seek(start)
-        window = file.read(64 * KIB + overlap)
-        found = window.find(signature)
-        if found >= 0:
-            return min(start + found, length)
+        if found := signature.search(file.read(64 * KIB + 3)):
+            return min(start + found.start(), end)
         start += 64 * KIB
-    return length
+    return end
