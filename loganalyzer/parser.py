@@ -39,6 +39,7 @@ __all__ = [
     "Source",
     "claim_by",
     "conform",
+    "cut_at_start",
     "decode",
     "read_entries",
     "rejected_whole",
@@ -50,6 +51,9 @@ HEAD_SIZE = 64 * 1024
 
 #: An entry longer than this goes on in a further entry (``grammar`` = ``overflow``) with the same time (linux.md 2.4).
 ENTRY_LIMIT = 64 * 1024
+
+#: Characters of a rejected line that are kept as text; its offset and length name all of it.
+REJECTED_LIMIT = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,13 +196,15 @@ class Grammar:
     """The first line of an entry.
 
     ``regex`` is a Rust regex over one physical line with the named groups ``ts`` and ``msg`` and any others (which
-    become columns). ``time_format`` is chrono's, without the zone; ``zone`` says what a stamp means.
+    become columns). ``time_format`` is chrono's, without the zone; ``zone`` says what a stamp means. A line that fits
+    ``unless`` too does not open an entry (Rust regexes have no lookahead).
     """
 
     id: str
     regex: str
     time_format: str
     zone: Literal["utc", "local"]
+    unless: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,8 +221,9 @@ class Entries:
 def read_entries(source: Source, grammars: Sequence[Grammar], context: ParseContext) -> Entries:
     """Cuts a text log into entries: a line that fits a grammar opens one, any other line continues it.
 
-    Lines before the first head become one entry without a time. Lines that hold NUL characters are not text and are
-    rejected. Offsets and lengths are bytes of the source, line ends and byte order mark included, so that they sum up.
+    Lines before the first head become one entry without a time. NUL characters are no text: a run of them around a line
+    and a line with one inside are rejected, and an entry that they interrupt goes on in a further one (``overflow``).
+    Offsets and lengths are bytes of the source, line ends and byte order mark included, so that they sum up.
     """
     lines = _split_lines(source.data)
     if lines.is_empty():
@@ -226,47 +233,64 @@ def read_entries(source: Source, grammars: Sequence[Grammar], context: ParseCont
     rejected = lines.filter(garbage)
     heads = _match_heads(lines.filter(~garbage), grammars)
     rows = _join_continuations(heads)
-    rows = rows.with_columns(_timestamp(grammars, context), _assumed(grammars, context)).drop("ts", "head_grammar")
+    rows = rows.with_columns(_timestamp(grammars, context)).with_columns(_assumed(grammars, context))
+    rows = rows.drop("ts", "head_grammar")
     rejected_rows = rejected.select(
         pl.col("offset").alias("log.offset"),
         pl.col("length").alias("log.length"),
         pl.col("line").alias("log.line"),
-        pl.col("text").alias("event.original"),
+        pl.col("text").str.slice(0, REJECTED_LIMIT).alias("event.original"),
         pl.lit("not text: the line holds NUL characters").alias("error.message"),
     ).cast(pl.Schema(REJECTED_COLUMNS))
     rejected_bytes = int(rejected["length"].sum())
-    return Entries(conform(rows), rejected_rows, source.size - rejected_bytes, rejected_bytes, lines.height)
+    physical = int(lines["line"][-1])
+    return Entries(conform(rows), rejected_rows, source.size - rejected_bytes, rejected_bytes, physical)
 
 
 def _split_lines(data: bytes) -> pl.DataFrame:
-    """Physical lines: ``line`` (1-based), ``offset``, ``length`` (bytes, line end included), ``text`` without it."""
+    """Physical lines: ``line`` (1-based), ``offset``, ``length`` (bytes, line end included), ``text`` without it.
+
+    A run of NUL bytes around a line, as a crash leaves it, is a row of its own with the number of that line.
+    """
     encoding, mark = _encoding(data)
     if encoding == "utf-8":
-        pieces = data.split(b"\n")
-        if pieces[-1] == b"":
-            pieces.pop()
-        else:
-            pieces[-1] += b"\r" if pieces[-1].endswith(b"\r") else b""
-        lengths = [len(piece) + 1 for piece in pieces]
+        pieces = data[mark:].split(b"\n")
+        numbers: Sequence[int] = range(1, len(pieces) + 1)
+        ends = [1] * len(pieces)
+        if b"\0" in data:
+            numbers, pieces, ends = _split_padding(pieces)
+        lengths = [len(piece) + end for piece, end in zip(pieces, ends, strict=True)]
         texts = [piece.removesuffix(b"\r").decode("utf-8", errors="replace") for piece in pieces]
-        if texts and mark:
-            texts[0] = texts[0].removeprefix("\ufeff")
     else:
-        whole = data[mark:].decode(encoding, errors="replace")
-        parts = whole.split("\n")
-        if parts[-1] == "":
-            parts.pop()
+        parts = data[mark:].decode(encoding, errors="replace").split("\n")
+        numbers = range(1, len(parts) + 1)
         lengths = [len(part.encode(encoding, errors="surrogatepass")) + 2 for part in parts]
         texts = [part.removesuffix("\r") for part in parts]
-        if lengths:
-            lengths[0] += mark
-    offsets = [0, *accumulate(lengths)][: len(lengths)]
-    if lengths:  # a last line without a line end, or a half character at the end of a cut UTF-16 file
+    if texts[-1] == "" and (len(texts) > 1 or not data):  # nothing stands behind the last line end
+        numbers, lengths, texts = numbers[:-1], lengths[:-1], texts[:-1]
+    offsets = list(accumulate(lengths[:-1], initial=mark)) if lengths else []
+    if lengths:  # the mark belongs to the first line; the last has no line end, or half a character
+        offsets[0] = 0
+        lengths[0] += mark
         lengths[-1] = len(data) - offsets[-1]
     return pl.DataFrame(
-        {"line": range(1, len(texts) + 1), "offset": offsets, "length": lengths, "text": texts},
+        {"line": numbers, "offset": offsets, "length": lengths, "text": texts},
         schema={"line": pl.Int64, "offset": pl.Int64, "length": pl.Int64, "text": pl.String},
-    )
+    ).with_columns(pl.col("text").str.replace_all("[\ufeff\u200e\u200f]", ""))
+
+
+def _split_padding(pieces: list[bytes]) -> tuple[list[int], list[bytes], list[int]]:
+    """Cuts NUL bytes off both ends of each line: line numbers, pieces, and the bytes of line end behind each piece."""
+    numbers, cut, ends = [], [], []
+    for number, piece in enumerate(pieces, 1):
+        core = piece.strip(b"\0")
+        lead = len(piece) - len(piece.lstrip(b"\0"))
+        parts = [piece[:lead], core, piece[lead + len(core) :]] if core.strip(b"\r") else [piece]
+        kept = [part for part in parts if part] or [b""]
+        numbers += [number] * len(kept)
+        cut += kept
+        ends += [0] * (len(kept) - 1) + [1]
+    return numbers, cut, ends
 
 
 def _groups(grammars: Sequence[Grammar]) -> list[str]:
@@ -288,6 +312,8 @@ def _match_heads(lines: pl.DataFrame, grammars: Sequence[Grammar]) -> pl.DataFra
     for grammar in grammars:
         groups = rest.with_columns(pl.col("text").str.extract_groups(grammar.regex).alias("groups")).unnest("groups")
         fits = groups["ts"].is_not_null()
+        if grammar.unless is not None:
+            fits &= ~groups["text"].str.contains(grammar.unless)
         parts.append(groups.filter(fits).with_columns(pl.lit(grammar.id).alias("grammar")))
         rest = rest.filter(~fits)
     parts.append(rest.with_columns(pl.lit(None, dtype=pl.String).alias("grammar")))
@@ -300,7 +326,10 @@ def _join_continuations(marked: pl.DataFrame) -> pl.DataFrame:
     """One row an entry: the head's groups, the whole text, byte range and line number."""
     opened = pl.col("grammar").is_not_null().cum_sum()
     within = pl.col("length").cum_sum().over("entry") - pl.col("length")
-    marked = marked.with_columns(opened.alias("entry")).with_columns((within // ENTRY_LIMIT).alias("part"))
+    follows = pl.col("offset") == pl.col("offset").shift() + pl.col("length").shift()
+    hole = ~follows.fill_null(True) & pl.col("grammar").is_null()  # rejected bytes inside an entry
+    part = within // ENTRY_LIMIT + hole.cast(pl.Int64).cum_sum().over("entry")
+    marked = marked.with_columns(opened.alias("entry")).with_columns(part.alias("part"))
     own = [name for name in marked.columns if name not in ("line", "offset", "length", "text", "entry", "part")]
     level = pl.col("level") if "level" in own else pl.lit(None, dtype=pl.String)
     marked = marked.with_columns(pl.col(own).first().over("entry"))
@@ -351,7 +380,21 @@ def _assumed(grammars: Sequence[Grammar], context: ParseContext) -> pl.Expr:
         if context.time_zone
         else "local time of an unknown zone, read as UTC"
     )
-    return pl.when(pl.col("head_grammar").is_in(local)).then(pl.lit(why)).alias("time.assumed")
+    known = pl.col("@timestamp").is_not_null()
+    return pl.when(pl.col("head_grammar").is_in(local) & known).then(pl.lit(why)).alias("time.assumed")
+
+
+def cut_at_start(source: Source, entries: Entries) -> tuple[str, ...]:
+    """What ``Parsed.cut`` says of a log whose first entry lost its beginning.
+
+    The agent's log collector keeps the last 30 MiB of a longer file as ``truncated__var_log_...`` (linux.md 1.1), and
+    the agent itself keeps the last 10 MiB of CommandExecution.log (linux.md 1.4): both may cut a line in the middle.
+    """
+    if re.match(r"truncated_+", source.name):
+        return ("the log collector kept only the end of this file",)
+    if entries.rows.height > 1 and entries.rows["grammar"][0] is None:
+        return ("the file does not begin with the start of an entry: what stood before is missing",)
+    return ()
 
 
 def rejected_whole(source: Source, why: str) -> Parsed:

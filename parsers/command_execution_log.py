@@ -1,0 +1,132 @@
+"""CommandExecution.log of the Azure Linux agent: what it ran for an extension and what that printed (linux.md 2.3)."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+import polars as pl
+
+from loganalyzer.parser import (
+    Claim,
+    EventFrame,
+    Grammar,
+    LogSource,
+    ParseContext,
+    Parsed,
+    Parser,
+    Sample,
+    Source,
+    claim_by,
+    cut_at_start,
+    read_entries,
+    text_head,
+)
+
+NAME = r"CommandExecution(?:_[^/]*)?\.log(?:\.[^/]*)?$"
+
+LEVEL = r"(?P<level>VERBOSE|INFO|WARNING|ERROR)"
+UTC_STAMP = rf"^(?P<ts>\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{6}})Z {LEVEL}"
+LOCAL = rf"^(?P<ts>\d{{4}}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{{6}}) {LEVEL}"
+THREAD = r"(?: (?P<thread>[A-Za-z][\w-]*(?: \([^)]*\))?))?"
+HANDLER = r"\[(?P<handler>[A-Za-z0-9]+(?:\.[A-Za-z0-9_-]+)+)-(?P<handler_version>\d+(?:\.\d+)*)\]"
+REST = r"(?: |$)(?P<msg>.*)$"
+
+GRAMMARS = (
+    Grammar("utc handler", f"{UTC_STAMP}{THREAD} {HANDLER}{REST}", "%Y-%m-%dT%H:%M:%S%.f", "utc"),
+    Grammar("utc", f"{UTC_STAMP}{REST}", "%Y-%m-%dT%H:%M:%S%.f", "utc"),
+    Grammar("local handler", f"{LOCAL}{THREAD} {HANDLER}{REST}", "%Y/%m/%d %H:%M:%S%.f", "local"),
+    Grammar("local", f"{LOCAL}{REST}", "%Y/%m/%d %H:%M:%S%.f", "local"),
+)
+
+STAMP = r"^(?:\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z|\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{6}) [A-Z]+ "
+BRACKET = r"(?:\S+ )?\[[A-Za-z0-9]+(?:\.[\w-]+)+-\d+(?:\.\d+)*\]"
+BRACKETED = f"{STAMP}{BRACKET}"
+COMMAND = f"{BRACKETED} (?:Executing command|Command): "
+#: waagent.log quotes the same lines, between lines of the agent's own.
+OTHER_HEAD = rf"{STAMP}(?!{BRACKET})"
+
+VMSNAPSHOT = "Microsoft.Azure.RecoveryServices.VMSnapshotLinux"
+
+
+class CommandExecutionLog:
+    """One file an extension; its entries hold the extension's own stdout and stderr, cut to 3200 characters."""
+
+    name = "command_execution_log"
+    title = "Commands that the Azure Linux agent ran for an extension (CommandExecution.log)"
+    logsource = LogSource(product="linux", service="extension")
+    paths = ("var/log/azure/*/CommandExecution.log", "var/log/azure/*/CommandExecution_*.log")
+
+    def claim(self, path: str, head: bytes) -> Claim | None:
+        """By name and an extension's line; under another name a command is needed, and no line of the agent itself."""
+        named = re.search(NAME, path.replace("\\", "/"), re.IGNORECASE) is not None
+        if not named and re.search(OTHER_HEAD, text_head(head), re.MULTILINE):
+            return None
+        content = BRACKETED if named else COMMAND
+        return claim_by(path, head, name=NAME, content=content, text="the agent's log of an extension's commands")
+
+    def parse(self, source: Source, context: ParseContext) -> Parsed:
+        """One frame; an entry of a command goes on over the output that the command gave."""
+        entries = read_entries(source, GRAMMARS, context)
+        rows = entries.rows.with_columns(pl.col("thread").alias("process.thread.name")).drop("thread", "grammar")
+        return Parsed(
+            (EventFrame(self.logsource, rows),),
+            entries.parsed_bytes,
+            entries.lines,
+            entries.rejected,
+            entries.rejected_bytes,
+            cut=cut_at_start(source, entries),
+        )
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """A command with its output, by a recent and by an old agent."""
+        bracket = f"[{VMSNAPSHOT}-1.0.9225.0]".encode()
+        return (
+            Sample(
+                "a command and its output",
+                f"var/log/azure/{VMSNAPSHOT}/CommandExecution.log",
+                b"2025-03-01T02:10:03.120001Z INFO ExtHandler "
+                + bracket
+                + b" Executing command: main/handle.sh enable "
+                b'with environment variables: {"ConfigSequenceNumber": "12"}\n'
+                b"2025-03-01T02:10:09.002310Z INFO ExtHandler " + bracket + b" Command: main/handle.sh enable\r\n"
+                b"[stdout]\r\nInformation: Space available in event directory : 39981250B\r\n[stderr]\r\n",
+                (
+                    {
+                        "@timestamp": datetime(2025, 3, 1, 2, 10, 3, 120001, tzinfo=UTC),
+                        "log.level": "INFO",
+                        "process.thread.name": "ExtHandler",
+                        "handler": VMSNAPSHOT,
+                        "handler_version": "1.0.9225.0",
+                        "message": "Executing command: main/handle.sh enable with environment variables: "
+                        '{"ConfigSequenceNumber": "12"}',
+                    },
+                    {
+                        "message": "Command: main/handle.sh enable\n[stdout]\n"
+                        "Information: Space available in event directory : 39981250B\n[stderr]",
+                        "log.line": 2,
+                    },
+                ),
+            ),
+            Sample(
+                "an agent that writes local time, and the rest of an entry whose beginning was cut off",
+                "CommandExecution_20190301.log",
+                b"[stderr]\n"
+                b"2019/03/01 03:10:03.120001 ERROR [Example.Extension.First-2.1] Command: bin/run.sh enable\n[stdout]\n"
+                b"2019/03/01 03:11:00.000000 INFO no bracket\n",
+                (
+                    {"@timestamp": None, "message": "[stderr]", "handler": None},
+                    {
+                        "log.level": "ERROR",
+                        "handler": "Example.Extension.First",
+                        "message": "Command: bin/run.sh enable\n[stdout]",
+                        "time.assumed": "local time of an unknown zone, read as UTC",
+                    },
+                    {"message": "no bracket", "handler": None},
+                ),
+            ),
+        )
+
+
+parser: Parser = CommandExecutionLog()
