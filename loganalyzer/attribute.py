@@ -179,16 +179,18 @@ class _Judge:
         return self.derived.platform == "unknown" or platform in (self.derived.platform, "both", "control-plane")
 
     def _covered(self, artefact: str) -> bool:
-        spans = spans_of(self.catalogue, artefact, self.derived.spans)
+        spans = spans_of(self.catalogue, artefact, self.derived.spans, self.derived.platform)
         if not self.windows.windows:
             return bool(spans)
         return all(any(span.covers(window.opened, window.end) for span in spans) for window in self.windows.windows)
 
 
-def spans_of(catalogue: Catalogue, artefact: str, spans: Sequence[Span]) -> list[Span]:
-    """The parts of the bundle that hold an artefact of the catalogue."""
-    holders = catalogue.artefacts[artefact].logsources
-    return [span for span in spans if any(_holds(holder, span) for holder in holders)]
+def spans_of(catalogue: Catalogue, artefact: str, spans: Sequence[Span], platform: str) -> list[Span]:
+    """The parts of the bundle that hold an artefact of the catalogue; one of the other platform is in none."""
+    known = catalogue.artefacts[artefact]
+    if platform not in ("unknown", known.platform) and known.platform in ("linux", "windows"):
+        return []
+    return [span for span in spans if any(_holds(holder, span) for holder in known.logsources)]
 
 
 def _holds(holder: ArtefactFrame, span: Span) -> bool:

@@ -245,7 +245,7 @@ def _next_evidence(catalogue: Catalogue, derived: Derived, attribution: Attribut
     rows = []
     for name in sorted(separates, key=weight)[:MOST_NEXT]:
         artefact = catalogue.artefacts[name]
-        present = spans_of(catalogue, name, derived.spans)
+        present = spans_of(catalogue, name, derived.spans, derived.platform)
         why = (
             "what is in the bundle does not cover the time of the failure, or was read only in part"
             if present
