@@ -50,7 +50,8 @@ def parsers() -> tuple[Parser, ...]:
 def recognise(source: Source) -> Recognised | None:
     """The strongest claim on a source; of equal claims the first by parser name. None: nobody knows it."""
     head = source.data[:HEAD_SIZE]
-    claims = [(claim, parser) for parser in parsers() if (claim := parser.claim(source.path, head)) is not None]
+    path = source.path.replace("!", "/")  # a member of a nested archive is named like any other file
+    claims = [(claim, parser) for parser in parsers() if (claim := parser.claim(path, head)) is not None]
     if not claims:
         return None
     claim, parser = max(claims, key=lambda pair: pair[0].strength)
