@@ -1,1 +1,1 @@
-"""See ARCHITECTURE.md."""
+"""The Report value (``model``), its JSON form and schema (``json_report``) and its terminal form (``terminal``)."""

@@ -1,0 +1,19 @@
+"""Secrets become stable tokens before anything leaves: in a text, in many, and in a whole report."""
+
+from __future__ import annotations
+
+from loganalyzer.redact.find import KINDS, LITERALS, TOKEN
+from loganalyzer.redact.names import is_secret_file
+from loganalyzer.redact.redactor import Redactor, RedactMode
+from loganalyzer.redact.walk import NOT_BUNDLE_TEXT, redact_report
+
+__all__ = [
+    "KINDS",
+    "LITERALS",
+    "NOT_BUNDLE_TEXT",
+    "TOKEN",
+    "RedactMode",
+    "Redactor",
+    "is_secret_file",
+    "redact_report",
+]

@@ -1,0 +1,381 @@
+"""Where the secrets of a text are: one pass from left to right, one anchor at a time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from loganalyzer.redact.names import Name, alternation, family, is_prose, says_nothing
+from loganalyzer.redact.syntax import (
+    QUOTE,
+    SPACE,
+    bare_end,
+    bracket_end,
+    canonical,
+    line_end,
+    quoted_end,
+)
+
+KINDS: Final = (
+    "certificate",
+    "command",
+    "connection-string",
+    "custom-data",
+    "file",
+    "key",
+    "password",
+    "private-key",
+    "protected-settings",
+    "sas",
+    "secret",
+    "settings",
+    "token",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """Characters ``start`` to ``end`` of a text; ``value`` is the same for the same secret in every syntax."""
+
+    start: int
+    end: int
+    kind: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What an anchor led to: a secret or nothing, and where the search goes on."""
+
+    resume: int
+    secret: Secret | None = None
+
+
+TOKEN: Final = re.compile(rf"<(?:{'|'.join(KINDS)}):[0-9]+>")
+
+_SAS_NAMES = "skoid|sktid|saoid|suoid|scid|skt|ske|sks|skv|sig|srt|spr|sip|sdd|se|st|sp|sr|ss|sv|sk"
+_EQUALS = r"(?:=|%(?:25)?3[dD]|\\++u003[dD])"
+_SAS_VALUE = r"""(?:[^&\s"'<>\\;,\[\](){}%]|%(?!(?:25)?2[267]))++"""
+_SAS_PARAMETER = rf"(?:{_SAS_NAMES}){_EQUALS}{_SAS_VALUE}"
+_AND = r"(?:&(?:amp;)*+|\\++u0026|%(?:25)?26)"
+_BASE64 = r"(?:[A-Za-z0-9+/]|\\++/)"
+_NEW_LINE = r"(?:\r?\n|(?:\\++r)?\\++n)"
+
+#: The anchors, tried in this order at each character. Each group name has its reader in ``_READERS``.
+_ANCHOR: Final = re.compile(
+    "|".join(
+        (
+            rf"(?P<token>{TOKEN.pattern})",
+            r"(?P<pem>-----BEGIN\ [A-Z0-9 ]{0,40}-----)",
+            r"(?P<pem_tail>-----END\ [A-Z0-9 ]{0,30}PRIVATE\ KEY[A-Z ]{0,10}-----)",
+            rf"(?P<xml>(?:<|&lt;)[\w.:-]{{0,64}}?{alternation(xml=True)}"
+            r"(?:\s(?:[^<>&]|&(?!gt;))*+)?+(?:>|&gt;))",
+            r"(?P<der_xml><Data>\s*+MII[A-Za-z0-9+/=\s]*+(?=<))",
+            rf"(?P<sas>(?:\?|%(?:25)?3F|\\++u003F|{_AND}){_SAS_PARAMETER}(?:{_AND}{_SAS_PARAMETER})*+)",
+            rf"(?P<signature>(?:(?<![A-Za-z0-9_])|(?<=%3B)|(?<=%20))sig{_EQUALS}[A-Za-z0-9%+/=_-]{{20,}}+)",
+            r"(?P<userinfo>://[^/\s:@\"'<>]*+:[^/\s\"'<>]*@)",
+            r"(?P<user_token>://[A-Za-z0-9_-]{20,}+@)",
+            r"(?P<leak>JSON\ (?:exception\ decoding|error\ processing\ settings\ file:))",
+            r"(?P<custom_settings>customSettings\ :\ )",
+            r"(?P<authorization>authorization)",
+            r"(?P<bearer>(?<![A-Za-z])bearer\s++(?=[A-Za-z._~+/=-]*[0-9])[A-Za-z0-9._~+/=-]{16,}+)",
+            rf"(?P<named>{alternation()})",
+            r"(?P<jwt>(?-i:(?<![A-Za-z0-9_-])eyJ)(?:[A-Za-z0-9_-]{5,}+\.[A-Za-z0-9_-]{5,}+(?:\.[A-Za-z0-9_-]++)*+"
+            r"|[A-Za-z0-9+/=_-]{40,}+))",
+            rf"(?P<der>(?-i:(?<![A-Za-z0-9+/=])MII){_BASE64}{{60,}}+={{0,2}}(?:{_NEW_LINE}{_BASE64}{{60,}}+={{0,2}})*+"
+            rf"(?:{_NEW_LINE}{_BASE64}{{2,}}+={{0,2}}(?=\s*$|\s*[\r\n\"<\\]))?+)",
+            r"(?P<storage_key>(?<![A-Za-z0-9+/=])[A-Za-z0-9+/]{86}==(?![A-Za-z0-9+/=]))",
+            r"(?P<crypt>\$(?:1|2[abxy]?|5|6|7|g?y)\$[./A-Za-z0-9$,=-]{20,}+)",
+        )
+    ),
+    re.IGNORECASE | re.ASCII,
+)
+
+#: Each anchor holds one of these (in lower case); a text without any has no secret. For scans over whole columns.
+LITERALS: Final = (
+    *("-----begin", "-----end", "://", "<data>", "=", "%3d", "u003d", "json e", "customsettings : "),
+    *("authorization", "bearer", "eyj", "mii", "==", "$", "password", "passwd", "pass", "pwd", "key", "signature"),
+    *("token", "secret", "cred", "string", "custom", "settings", "blob", "object", "command", "script", "uri"),
+)
+
+
+def find_secrets(text: str) -> Iterator[Secret]:
+    """The secrets of a text from left to right; they do not overlap. Tokens that stand for secrets are left alone."""
+    lowered = text.lower()
+    if not any(literal in lowered for literal in LITERALS):
+        return
+    at, floor = 0, 0
+    while (anchor := _ANCHOR.search(text, at)) is not None:
+        found = _READERS[anchor.lastgroup or ""](text, anchor, floor)
+        if found.secret is not None:
+            yield found.secret
+            floor = found.secret.end
+        at = max(found.resume, anchor.start() + 1)
+
+
+def _secret(
+    text: str, start: int, end: int, kind: str, *, resume: int | None = None, value: str | None = None
+) -> _Found:
+    """The secret from ``start`` to ``end``, unless that says nothing or is a token already."""
+    written = text[start:end]
+    resume = end if resume is None else resume
+    if says_nothing(written) or TOKEN.match(written):
+        return _Found(resume)
+    return _Found(resume, Secret(start, end, kind, canonical(written) if value is None else value))
+
+
+def _read_token(text: str, anchor: re.Match[str], floor: int) -> _Found:
+    return _Found(anchor.end())
+
+
+def _read_pem(text: str, anchor: re.Match[str], floor: int) -> _Found:
+    """A private key that is cut off is hidden to the end; of a cut certificate the base64 alone is (``der``)."""
+    label = anchor.group().upper()
+    private = "PRIVATE" in label
+    if "PUBLIC" in label:
+        return _Found(anchor.end())
+    end = _PEM_END.search(text, anchor.end())
+    if end is None and not private:
+        return _Found(anchor.end())
+    return _secret(text, anchor.start(), end.end() if end else len(text), "private-key" if private else "certificate")
+
+
+_PEM_END: Final = re.compile(r"-----END [A-Z0-9 ]{0,40}-----", re.IGNORECASE | re.ASCII)
+_BASE64_LINES: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\\ \t\r\n"
+
+
+def _read_pem_tail(text: str, anchor: re.Match[str], floor: int) -> _Found:
+    """The end of a key whose beginning lies in an earlier entry."""
+    before = text[floor : anchor.start()]
+    start = floor + len(before.rstrip(_BASE64_LINES))
+    return _secret(text, start, anchor.end(), "private-key")
+
+
+def _read_xml(text: str, anchor: re.Match[str], floor: int) -> _Found:
+    """The content of an element; without a closing tag only one word, since prose also writes ``<Password>``."""
+    opening = anchor.group()
+    bracket = "&lt;" if opening.startswith("&") else "<"
+    tag = re.split(r"[\s>&]", opening.removeprefix(bracket), maxsplit=1)[0]
+    if opening.rstrip(">").endswith("/"):
+        return _Found(anchor.end())
+    start = anchor.end()
+    closing, cut = _element_end(text, start, bracket, tag)
+    content = text[start:closing]
+    first, last = start + len(content) - len(content.lstrip()), start + len(content.rstrip())
+    if first >= last or (cut and re.search(r"\s", text[first:last])):
+        return _Found(start)
+    return _secret(text, first, last, family(_LAST_NAME.findall(tag)[-1]).kind)
+
+
+_LAST_NAME: Final = re.compile(alternation(xml=True), re.IGNORECASE | re.ASCII)
+
+
+def _element_end(text: str, start: int, bracket: str, tag: str) -> tuple[int, bool]:
+    """Where the content of an element ends, and whether its closing tag was missing.
+
+    A few elements inside are part of it (``<Password><Value>x</Value></Password>``); so is a CDATA section.
+    """
+    at, first = start, len(text)
+    for _ in range(8):
+        if text.startswith("<![CDATA[", at):
+            at = text.find("]]>", at)
+            if at == -1:
+                return len(text), False
+        at = text.find(bracket, at)
+        if at == -1:
+            return min(first, len(text)), True
+        if text.startswith(f"{bracket}/{tag}", at):
+            return at, False
+        first = min(first, at)
+        at += 0 if text.startswith("<![CDATA[", at) else len(bracket)
+    return first, True
+
+
+def _read_der_xml(text: str, anchor: re.Match[str], floor: int) -> _Found:
+    return _secret(text, anchor.start() + len("<Data>"), anchor.end(), "certificate")
+
+
+_SAS_LEAD: Final = re.compile(rf"\?|%(?:25)?3F|\\++u003F|{_AND}", re.IGNORECASE | re.ASCII)
+_SIGNATURE: Final = re.compile(rf"(?:^|[?&;])sig{_EQUALS}([^&]*)", re.IGNORECASE | re.ASCII)
+
+
+def _read_sas(text: str, anchor: re.Match[str], floor: int) -> _Found:
+    """A run of SAS parameters. The signature is the secret; without one, the run is."""
+    lead = _SAS_LEAD.match(text, anchor.start())
+    start = lead.end() if lead else anchor.start()
+    end = start + len(text[start : anchor.end()].rstrip(".:"))
+    plain = canonical(text[start:end])
+    signature = _SIGNATURE.search(plain)
+    return _secret(text, start, end, "sas", value=signature[1] if signature else plain)
+
+
+_EQUALS_SIGN: Final = re.compile(_EQUALS, re.IGNORECASE | re.ASCII)
+
+
+def _read_signature(text: str, anchor: re.Match[str], floor: int) -> _Found:
+    start = anchor.start() + len("sig")
+    lead = _EQUALS_SIGN.match(text, start)
+    return _secret(text, lead.end() if lead else start, anchor.end(), "sas")
+
+
+def _read_userinfo(text: str, anchor: re.Match[str], floor: int) -> _Found:
+    """``user:password`` before the ``@`` of a URL: both go, the password is the secret."""
+    start, end = anchor.start() + len("://"), anchor.end() - 1
+    password = text[start:end].partition(":")[2]
+    if not password:
+        return _Found(anchor.end())
+    return _secret(text, start, end, "password", value=canonical(password))
+
+
+def _read_user_token(text: str, anchor: re.Match[str], floor: int) -> _Found:
+    return _secret(text, anchor.start() + len("://"), anchor.end() - 1, "token")
+
+
+#: The next record of a log: linux.md 2.5, all stamp layouts begin with a year and a month.
+_NEXT_RECORD: Final = re.compile(r"\n(?=\[?\d{4}[/-]\d{2}[/-]\d{2})")
+
+
+def _read_leak(text: str, anchor: re.Match[str], floor: int) -> _Found:
+    """Versions of the snapshot extension up to the 2025-12 sample log decrypted settings here (linux.md fact 16)."""
+    next_record = _NEXT_RECORD.search(text, anchor.end())
+    end = next_record.start() if next_record else len(text)
+    rest = text[anchor.end() : end].strip()
+    if rest in ("", "settings file", "decrypted protected settings"):
+        return _Found(anchor.end())
+    start = text.index(rest[0], anchor.end())
+    return _secret(text, start, start + len(rest), "protected-settings")
+
+
+def _read_custom_settings(text: str, anchor: re.Match[str], floor: int) -> _Found:
+    return _secret(text, anchor.end(), line_end(text, anchor.end()), "settings")
+
+
+_AUTHORIZATION: Final = re.compile(
+    rf"(?:{QUOTE})?+{SPACE}(?:[:=]|%3A|%3D){SPACE}(?P<open>{QUOTE})?+"
+    r"(?P<scheme>(?:bearer|basic|sharedkey(?:lite)?|sharedaccesssignature|digest|negotiate|ntlm|aws4-hmac-sha256)"
+    r"(?:\s|%20|\+)++)?+",
+    re.IGNORECASE | re.ASCII,
+)
+_CREDENTIAL: Final = re.compile(r"""[^\s"'<>,;&\\]*+""")
+
+
+def _read_authorization(text: str, anchor: re.Match[str], floor: int) -> _Found:
+    """A header in any syntax. Without a known scheme only what looks random is hidden."""
+    head = _AUTHORIZATION.match(text, anchor.end())
+    if head is None:
+        return _Found(anchor.end())
+    start, resume = head.end(), None
+    if head["open"]:
+        end, resume = quoted_end(text, start, head["open"])
+    elif (head["scheme"] or "").lower().startswith("digest"):
+        end = line_end(text, start)
+    else:
+        end = max(start, _CREDENTIAL.match(text, start).end())  # type: ignore[union-attr]  # matches nothing, too
+    if not head["scheme"] and not _looks_random(text[start:end]):
+        return _Found(head.end())
+    return _secret(text, start, end, "token", resume=resume)
+
+
+def _looks_random(value: str) -> bool:
+    return len(value) >= 16 and any(char.isdigit() for char in value) and not any(char.isspace() for char in value)
+
+
+def _read_bearer(text: str, anchor: re.Match[str], floor: int) -> _Found:
+    start = anchor.start() + len("bearer")
+    start += len(text[start : anchor.end()]) - len(text[start : anchor.end()].lstrip())
+    return _secret(text, start, anchor.end(), "token")
+
+
+_AFTER_NAME: Final = re.compile(
+    rf"(?P<close>{QUOTE})?+(?:"
+    rf"(?P<tag>\s*+>)"
+    rf"|(?P<pair>{SPACE},?+{SPACE}(?:{QUOTE})?+value(?:{QUOTE})?+{SPACE}[:=]{SPACE})"
+    rf"|(?P<sep>{SPACE}(?:=>|[:=]|%(?:25)?3[AaDd]|\\++u003[dD]|&\#61;){SPACE})"
+    rf"|(?P<arg>(?:,{SPACE})(?={QUOTE})|[^\S\n]++)"
+    rf")(?:[ub](?=[\\'\"]))?+(?P<open>{QUOTE})?+",
+    re.IGNORECASE | re.ASCII,
+)
+_KEY_BEFORE: Final = re.compile(r"(?:[\"';]|%2[27]|u002[27])$")
+_OPTION_BEFORE: Final = re.compile(r"(?:^|[\s\"'=,(\[])--?[A-Za-z0-9_-]{0,30}$")
+
+
+def _read_named(text: str, anchor: re.Match[str], floor: int) -> _Found:
+    """A name and the value after it, if the name's form allows the way that it is written."""
+    name, after = family(anchor.group()), _AFTER_NAME.match(text, anchor.end())
+    if after is None or not _is_written_like(name, text, anchor, after):
+        return _Found(anchor.end())
+    start = after.end()
+    if after["open"]:
+        end, resume = quoted_end(text, start, after["open"])
+        return _secret(text, start, end, name.kind, resume=resume)
+    if after["tag"]:
+        end = text.find("<", start)
+        return _secret(text, start, len(text) if end == -1 else end, name.kind)
+    if after["close"] and text[start : start + 1] in ("[", "{") and start < len(text):
+        return _secret(text, start, bracket_end(text, start), name.kind)
+    return _read_bare(name, text, anchor, after)
+
+
+def _is_written_like(name: Name, text: str, anchor: re.Match[str], after: re.Match[str]) -> bool:
+    if after["arg"] is not None:
+        before = text[max(0, anchor.start() - 40) : anchor.start()]
+        return name.form == "loose" and _OPTION_BEFORE.search(before) is not None
+    if after["tag"] or after["pair"]:
+        return after["close"] is not None
+    if name.form == "keyed":
+        before = text[max(0, anchor.start() - 6) : anchor.start()]
+        return after["close"] is not None and _KEY_BEFORE.search(before) is not None
+    return True
+
+
+def _read_bare(name: Name, text: str, anchor: re.Match[str], after: re.Match[str]) -> _Found:
+    """A value without quotes: certain after ``=`` and JSON keys, to be doubted after ``:``, where prose goes on."""
+    start, sep = after.end(), after["sep"] or after["arg"] or after["pair"] or ""
+    if name.form == "keyed" or "\n" in sep or TOKEN.match(text, start):
+        return _Found(start)
+    if name.kind == "key" and name.form == "assigned" and sep == " : ":  # DiskEncryptionSettings of extension.log
+        return _secret(text, start, line_end(text, start), name.kind)
+    end = bare_end(text, start, encoded="%" in sep)
+    value = text[start:end]
+    if anchor.group().lower() == "pwd" and re.match(r"/|[A-Za-z]:", value):  # $PWD of an environment dump
+        return _Found(start)
+    colon = ":" in sep or "3a" in sep.lower()
+    if (colon or after["arg"]) and not after["close"] and _is_doubtful(name, sep, value):
+        return _Found(start)
+    if name.kind == "protected-settings" and len(value) < 16:
+        return _Found(start)
+    return _secret(text, start, end, name.kind)
+
+
+def _is_doubtful(name: Name, sep: str, value: str) -> bool:
+    if name.form == "assigned" or value.startswith("-") or is_prose(value):
+        return True
+    return name.kind == "token" and not sep.startswith(" ") and not _looks_random(value)
+
+
+def _whole(kind: str) -> Callable[[str, re.Match[str], int], _Found]:
+    return lambda text, anchor, floor: _secret(text, anchor.start(), anchor.end(), kind)
+
+
+_READERS: Final[Mapping[str, Callable[[str, re.Match[str], int], _Found]]] = {
+    "token": _read_token,
+    "pem": _read_pem,
+    "pem_tail": _read_pem_tail,
+    "xml": _read_xml,
+    "der_xml": _read_der_xml,
+    "sas": _read_sas,
+    "signature": _read_signature,
+    "userinfo": _read_userinfo,
+    "user_token": _read_user_token,
+    "leak": _read_leak,
+    "custom_settings": _read_custom_settings,
+    "authorization": _read_authorization,
+    "bearer": _read_bearer,
+    "named": _read_named,
+    "jwt": _whole("token"),
+    "der": _whole("certificate"),
+    "storage_key": _whole("key"),
+    "crypt": _whole("password"),
+}
