@@ -1,0 +1,292 @@
+"""The outer layout of a Windows event log: file header, 64 KiB chunks, records (windows.md 6.1).
+
+Nothing here reads a record's content. It says where records are, where bytes lie that should be records and are not,
+and rebuilds a chunk so that a decoder can read what survived. All integers are little-endian.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+
+FILE_MAGIC = b"ElfFile\0"
+CHUNK_MAGIC = b"ElfChnk\0"
+RECORD_MAGIC = b"\x2a\x2a\0\0"
+
+FILE_HEADER_SIZE = 4096
+CHUNK_SIZE = 65536
+#: Where the records of a chunk start, after its header and the two tables.
+FIRST_RECORD = 512
+#: Magic, size, id, time; then the content, then the size again.
+RECORD_HEAD_SIZE = 24
+SMALLEST_RECORD = RECORD_HEAD_SIZE + 4
+#: More records than this do not fit into a chunk: a header that claims more is damaged.
+MOST_RECORDS = (CHUNK_SIZE - FIRST_RECORD) // SMALLEST_RECORD
+
+_RECORD = struct.Struct("<4sIQQ")
+_NUMBERS = struct.Struct("<QQQQIII")
+_SIZE = struct.Struct("<I")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Bytes of a chunk that are a record: chunk-relative offset, length, record id, time of writing (FILETIME)."""
+
+    offset: int
+    length: int
+    number: int
+    written: int
+
+    @property
+    def end(self) -> int:
+        return self.offset + self.length
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A range of bytes, relative to whatever it is a part of."""
+
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkHeader:
+    """What a chunk says about itself: ids of its first and last record, and where its free space starts."""
+
+    first: int
+    last: int
+    free: int
+
+    @property
+    def count(self) -> int | None:
+        """How many records the chunk should have; None where the ids cannot be true."""
+        count = self.last - self.first + 1
+        return count if 0 <= count <= MOST_RECORDS else None
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One slot of 64 KiB that holds records. ``size`` is less than that where the file ends inside of it.
+
+    ``gaps`` are ranges where a record should be and none is. Without a ``header`` the magic was missing.
+    """
+
+    index: int
+    offset: int
+    size: int
+    header: ChunkHeader | None
+    records: tuple[Place, ...]
+    gaps: tuple[Span, ...]
+
+    @property
+    def expected(self) -> int:
+        """Records that must have been here: by the header if it can be true, else what was found."""
+        count = self.header.count if self.header is not None and self.header.free > FIRST_RECORD else None
+        return len(self.records) + len(self.gaps) if count is None else max(len(self.records), count)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Every byte of a file: ``base`` bytes of file header, then chunks, unreadable ranges and unused (all zero) slots.
+
+    ``chunk_count`` is the header's (it may be stale and too low in a log that was not closed); None: no file header.
+    ``next_number`` is the id that the header keeps for the next record, where its checksum says that it is sound.
+    """
+
+    base: int
+    chunk_count: int | None
+    next_number: int | None
+    chunks: tuple[Chunk, ...]
+    unreadable: tuple[Span, ...]
+    unused: tuple[Span, ...]
+
+    @property
+    def slots(self) -> int:
+        """Chunks, used or not, whole or not."""
+        return len(self.chunks) + len(self.unreadable) + len(self.unused)
+
+
+def read_layout(data: bytes) -> Layout:
+    """Walks a whole event log. Never raises; the number of chunks that the file header claims is not trusted."""
+    base, chunk_count, next_number = _file_header(data)
+    chunks: list[Chunk] = []
+    unreadable: list[Span] = []
+    unused: list[Span] = []
+    for index, offset in enumerate(range(base, len(data), CHUNK_SIZE)):
+        raw = data[offset : offset + CHUNK_SIZE]
+        if not raw.strip(b"\0"):
+            unused.append(Span(offset, len(raw)))
+            continue
+        chunk = _read_chunk(index, offset, raw)
+        if chunk is None:
+            unreadable.append(Span(offset, len(raw)))
+        else:
+            chunks.append(chunk)
+    return Layout(base, chunk_count, next_number, tuple(chunks), tuple(unreadable), tuple(unused))
+
+
+def _file_header(data: bytes) -> tuple[int, int | None, int | None]:
+    """Where the chunks start, how many the header counts, and the id of the next record.
+
+    Without a header the first chunk's magic decides where chunks start.
+    """
+    if data.startswith(FILE_MAGIC) and len(data) >= 128:
+        sound = _size_at(data, 124) == zlib.crc32(data[:120])
+        next_number = int(struct.unpack_from("<Q", data, 24)[0]) if sound else None
+        return min(FILE_HEADER_SIZE, len(data)), int(struct.unpack_from("<H", data, 42)[0]), next_number
+    first = data.find(CHUNK_MAGIC)
+    return (first % CHUNK_SIZE if first >= 0 else min(FILE_HEADER_SIZE, len(data))), None, None
+
+
+def _read_chunk(index: int, offset: int, raw: bytes) -> Chunk | None:
+    header = None
+    if raw.startswith(CHUNK_MAGIC) and len(raw) >= 128:
+        _, _, first, last, _, _, free = _NUMBERS.unpack_from(raw, 8)
+        header = ChunkHeader(first, last, free)
+    records, gaps = _walk(raw, header)
+    if header is None and not records:
+        return None
+    return Chunk(index, offset, len(raw), header, records, gaps)
+
+
+def _walk(raw: bytes, header: ChunkHeader | None) -> tuple[tuple[Place, ...], tuple[Span, ...]]:
+    """Follows the records by their sizes; where one is broken, goes on at the next whole one on an 8 byte step.
+
+    Behind the start of free space lie old records, so there only the id that follows is believed: a log that was not
+    closed may hold a record more than its header says. A chunk without a header is walked as long as ids increase.
+    """
+    limit = header.free if header is not None and FIRST_RECORD <= header.free <= CHUNK_SIZE else CHUNK_SIZE
+    records: list[Place] = []
+    gaps: list[Span] = []
+    position = FIRST_RECORD
+    while position < len(raw):
+        place = _record_at(raw, position)
+        if place is None and position < limit:
+            place = _mended(raw, position, position + _size_at(raw, position + 4)) or _next_record(raw, position, limit)
+        if place is None or not _believed(place, records, limit, header):
+            break
+        if place.offset > position:
+            lost = _mended(raw, position, place.offset) or _sandwiched(raw, position, records, place)
+            records += [lost] if lost else []
+            gaps += [] if lost else [Span(position, place.offset - position)]
+        records.append(place)
+        position = place.end
+    rest = _unread_tail(raw, position, limit, records, header)
+    return tuple(records), (*gaps, rest) if rest else tuple(gaps)
+
+
+def _record_at(raw: bytes, offset: int) -> Place | None:
+    """The record at an offset: magic, a size that fits, and the size again or another record behind it."""
+    if offset + SMALLEST_RECORD > len(raw):
+        return None
+    magic, size, number, written = _RECORD.unpack_from(raw, offset)
+    end = offset + size
+    if magic != RECORD_MAGIC or size < SMALLEST_RECORD or end > len(raw):
+        return None
+    if _size_at(raw, end - 4) != size and raw[end : end + 4] != RECORD_MAGIC:
+        return None
+    return Place(offset, size, number, written)
+
+
+def _size_at(raw: bytes, offset: int) -> int:
+    return int(_SIZE.unpack_from(raw, offset)[0]) if 0 <= offset <= len(raw) - 4 else 0
+
+
+def _mended(raw: bytes, offset: int, end: int) -> Place | None:
+    """A record between two offsets whose magic or first size is broken, while the size at its end still fits."""
+    length = end - offset
+    if length < SMALLEST_RECORD or end > len(raw) or _size_at(raw, end - 4) != length:
+        return None
+    _, _, number, written = _RECORD.unpack_from(raw, offset)
+    return Place(offset, length, number, written)
+
+
+def _next_record(raw: bytes, start: int, limit: int) -> Place | None:
+    """The next whole record behind a broken one; both of its sizes must agree."""
+    offset = raw.find(RECORD_MAGIC, start + 1, limit)
+    while offset >= 0:
+        place = _record_at(raw, offset) if offset % 8 == 0 else None
+        if place is not None and _size_at(raw, place.end - 4) == place.length:
+            return place
+        offset = raw.find(RECORD_MAGIC, offset + 1, limit)
+    return None
+
+
+def _sandwiched(raw: bytes, offset: int, before: list[Place], after: Place) -> Place | None:
+    """A record without any size, between its two neighbours by id: their places bound it."""
+    magic, _, number, written = _RECORD.unpack_from(raw, offset)
+    whole = magic == RECORD_MAGIC and before and before[-1].number + 1 == number == after.number - 1
+    return Place(offset, after.offset - offset, number, written) if whole else None
+
+
+def _believed(place: Place, before: list[Place], limit: int, header: ChunkHeader | None) -> bool:
+    if not before:
+        return True
+    if header is None:
+        return place.number > before[-1].number
+    return place.offset < limit or place.number == before[-1].number + 1
+
+
+def _unread_tail(
+    raw: bytes, position: int, limit: int, records: list[Place], header: ChunkHeader | None
+) -> Span | None:
+    """What lies between the last record and the free space, unless that was the chunk's last record."""
+    if header is None:
+        end = len(raw.rstrip(b"\0"))
+    elif records and records[-1].number == header.last:
+        return None
+    else:
+        end = min(limit, len(raw))
+    return Span(position, end - position) if end > position else None
+
+
+def rebuilt(data: bytes, chunk: Chunk) -> bytes:
+    """A file of this one chunk under a header of our own, for a decoder that gives up too early.
+
+    Tables of names and templates are left empty (decoders then read the definitions where they stand), ids and free
+    space come from the walk, broken heads of records are mended, and a gap is dressed as a record to be stepped over:
+    records behind it may use definitions that stand in it.
+    """
+    raw = bytearray(data[chunk.offset : chunk.offset + chunk.size].ljust(CHUNK_SIZE, b"\0"))
+    heads = [(place.offset, place.length) for place in chunk.records]
+    heads += [(gap.offset, gap.length) for gap in chunk.gaps if gap.length >= SMALLEST_RECORD]
+    for offset, length in heads:
+        raw[offset : offset + 8] = RECORD_MAGIC + _SIZE.pack(length)
+    _bridge_small_gaps(raw, chunk)
+    ends = [place.end for place in chunk.records] + [gap.offset + gap.length for gap in chunk.gaps]
+    free = max(ends, default=FIRST_RECORD)
+    everything = (1 << 64) - 1  # a decoder stops at the last id; the free space alone shall end it
+    head = bytearray(FIRST_RECORD)
+    head[:8] = CHUNK_MAGIC
+    _NUMBERS.pack_into(head, 8, 1, everything, 1, everything, 128, FIRST_RECORD, free)
+    raw[:FIRST_RECORD] = head
+    return _one_chunk_file_header() + bytes(raw)
+
+
+def _bridge_small_gaps(raw: bytearray, chunk: Chunk) -> None:
+    """A gap too small for a record's head becomes padding of the record before it."""
+    for gap in chunk.gaps:
+        if gap.length < SMALLEST_RECORD:
+            for place in chunk.records:
+                if place.end == gap.offset:
+                    _SIZE.pack_into(raw, place.offset + 4, place.length + gap.length)
+
+
+def _one_chunk_file_header() -> bytes:
+    header = bytearray(FILE_HEADER_SIZE)
+    struct.pack_into("<8sQQQIHHHH", header, 0, FILE_MAGIC, 0, 0, 1, 128, 1, 3, FILE_HEADER_SIZE, 1)
+    _SIZE.pack_into(header, 124, zlib.crc32(header[:120]))
+    return bytes(header)
+
+
+def candidates(chunk: Chunk, data: bytes) -> list[tuple[Place, bool]]:
+    """Records and gaps in order of their bytes; True marks a gap, which has the id and time that its bytes hold."""
+    places = [(place, False) for place in chunk.records]
+    for gap in chunk.gaps:
+        number = written = 0
+        if gap.length >= SMALLEST_RECORD:
+            _, _, number, written = _RECORD.unpack_from(data, chunk.offset + gap.offset)
+        places.append((Place(gap.offset, gap.length, number, written), True))
+    return sorted(places, key=lambda pair: pair[0].offset)

@@ -1,0 +1,337 @@
+"""Windows event logs (``*.evtx``): every record that can be read, and an account of those that cannot (windows.md 6).
+
+The Rust ``evtx`` binding decodes, one chunk at a time, from a chunk header that we rebuild: a damaged header, table or
+record then costs only itself. What the walk over the chunks counts and the binding does not render is a lost record.
+Headers, padding, free space within a chunk and unused (all zero) chunks count as parsed bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import orjson
+import polars as pl
+from evtx import PyEvtxParser
+
+from loganalyzer.evtx_chunks import (
+    CHUNK_MAGIC,
+    CHUNK_SIZE,
+    FILE_HEADER_SIZE,
+    FILE_MAGIC,
+    FIRST_RECORD,
+    MOST_RECORDS,
+    Chunk,
+    Layout,
+    Place,
+    candidates,
+    read_layout,
+    rebuilt,
+)
+from loganalyzer.evtx_events import Event, Json, read_event
+from loganalyzer.evtx_frames import frames_of
+from loganalyzer.parser import Claim, LogSource, ParseContext, Parsed, Parser, Sample, Source, rejected_whole
+from loganalyzer.schema import REJECTED_COLUMNS
+
+#: FILETIME counts 100 ns since 1601; this is 1970 in µs of it.
+_UNIX_EPOCH = 11_644_473_600_000_000
+#: Times after this (year 9999) are no times.
+_LATEST = 253_402_300_800_000_000
+
+_LOGSOURCE = LogSource("windows")
+_TEXT_IN_BINARY = re.compile(rb"(?:[\x20-\x7e]\0){4,}")
+_RECORD_NUMBER = re.compile(r"record number (\d+)")
+
+
+#: One chunk by ``sample_logs/evtx_writer.py``: a VSS error and a crash with unnamed values, and the crash again as
+#: Windows Server 2025 writes it, with named ones (zlib, base64).
+_SAMPLE = zlib.decompress(
+    base64.b64decode(
+        "eNrt2FtsFFUYwPFvZme3223ZCgQh3lgJF0VbWi4B8RKhVCWAKOWSGhPSdFsolLZhyy3VCF5C4gPxQRKjiRL1AV+MaEyQGI0+GF/E+IRB33xBn9"
+        "DERGNM/b4zZ2Z3qyLECz78f810ds6cOWfmnPN9O23X0MB9g0P9Mlnk94d1CyQjck0g/7Tt94w/IQAAAAAA4F/XNTTQuXN4tyR/3Wf8fvKx/R/g"
+        "hYLIW0WRebtfGvq7/Vr7bRt7ltSWvR2JtGZFjjeLPB7V1x/VsrszV97Py02XPp/T/g5mq8fv+D6+a66WHdayXyb1/a22+1MYf75u0rntNcfrfD"
+        "sbtO5X+kwbo//X/C9cKHIxqs53KTp789OvnA9agkCag+dO/irz/VPa529G3wke+aKtY/Zg09wefUqrtWpiYkMmfkBzpjkrXbJf+mVYxvT4qA3y"
+        "Ln/y/ZasHJQ9MqQnK3qcDZbJTq02JqOyUhbpT0X6tKRf6/Tq5zbdD2rJXhnRoxEZ0Jptejyi5YvkgJ4b1v1iadefpfqpXVbo7/60+0rdURhMTL"
+        "SF1Xkb2ZyTbjmktcZcjyKhPsw9NTP6/XheHnK979e+ylprr5Zeb4+ULMZ1xyN5UG92j9g/0TQ6goyNSM0y+LG3oWZE1soaLVtgTRz2FW49X5CH"
+        "ZZ82MqS9DOhm/dj4FAPJhcVQcpHe+k01y7N8Nivr/aNZLIbFjERW6QY9+NJX6hqPZLMbx92uShS3M1eqy3nX53lZp20c0sEc0U7LrtuwmJUZkT"
+        "7GQ3ow36/YO481aWuD7kE7tWq/tmzjVk4ex5a2TfRd44W6YU0u0sfJydSMTYJUA/y+zJSa0dmk+z5/J/FIhcUGKdhtz/EZwjylQ9qp66RXLxpO"
+        "hyAvQfJ8Fmp243cO57WiLZdRHeAxP4FhsTGuOttnAHOiLa+3bd3v00qDWvmQ5T+rZs23+mprnmysud81bhB6rU0/+Ft8vWdHotqzxYIcsaZKUs"
+        "03N5/OyWq3hnu1x0OuWpMUoygSyxo5DUqdercFErl9XmboNlW3glyrpdN0OyNHZJauvK16+92WWkthmrnSeE7ie5UOxKhbZ33u5gZ1cIb1cfZI"
+        "qx7buVaNog43aLWzvNZF7Jgb8T43me0aySt85NkVy3R/u5T0qiG35ir6eVhbGdO9tbND+6r4KbBVM0UfQdxv2zZqz3amek8rXXnJ/dzvyne6Gj"
+        "ZeO7Rsm58lKyvVDHVrqXOk3L+y1LlxU9fW7u7OdrN8+ZI4z1m+O6mLPxmiEy8OzKnmu30Pv9Z9bUN8xj6fO7Voy8TPb5zqufj1yaNBmu/Ggzjf"
+        "VZLc9t/nsU8lzmOWsab5jNWY5KUkC830WagxyTZ1+aTg80maOwo+d6SZouAzRZoPpvl80JjEexLRBR/RabQWfLSmUVnwUZnGXtbHnouwW3yEhb"
+        "6mRVEaMwUfMxYdkkTHnMuMjnuDI5dY+CWN5b1uWiwvXMiE5TRykpURXmHkrNWjXg3E1VqvrM12aZyMuZmr+Gva9Oigi6EO/dyebqIxNODWQPIj"
+        "br7L2uuQ1oj3dlVyTYeuliVyh25/dH2HlvTVtbfMxW1yrkPvc6nbl93Vnbp2H9Xvu169arf+3qH3WNGSK3miuI1tbkWX9dwB10K39Oi2Wa/coP"
+        "e6WEv+6Ln2uruK49PidFZUff8sdUzUxOnxjx9r/6AQn7HPXT989d6xBYuf7Cl/8uFnYRqnH4VXPU5fDf4qTv0C3+7iLIgDb07Nm+usxgZN7fEb"
+        "QTzaVjGshuylY7jkX1bNmzflXKK1Byq76bLIjupDPfdnod4wOdQ1zKzmnprX3NPvNrrlEX+NjqU3/IB909s7vAV24Vyjf6vqcyus4r/qNTPkc/"
+        "bybw/wzB15XTA7/VdQ8jagKSGfqUsvTZPTS7MWrIoziqUX9xWfvM0PrM/JFu3PRtM3OEWmuwz0fJKB9Np5PgPNTCYqGzT4+E9e9cJiMe7nNl/3"
+        "xmrdgq9bP2thsSW+4lZ/xfXVK34/HmWtf43W12w3tSbbWaZLsp3tazOeHdmWZL5mmS4Lda83qmeDy8iAFzLp96J7d/Axl8TgiRaR11suPxP6l4"
+        "6sLaXLzyH1OdHeMpI8NSvi73UAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAK6G3wCPEhjV"
+    )
+)
+_SECOND_RECORD = 5872
+
+_SAMPLES = (
+    Sample(
+        name="unnamed and named values",
+        path="Windows/System32/winevt/Logs/Application.evtx",
+        raw=_SAMPLE,
+        events=(
+            {
+                "@timestamp": datetime(2024, 5, 6, 7, 8, 1, 250_000, UTC),
+                "EventID": "8193",
+                "Provider_Name": "VSS",
+                "EventRecordID": 1,
+                "routine": "CoCreateInstance",
+                "log.level": "Error",
+                "log.offset": 4608,
+            },
+            {
+                "EventID": "1000",
+                "AppName": "IaaSBcdrExtension.exe",
+                "ExceptionCode": "c0000005",
+                "host.name": "vm-app-01",
+            },
+            {"EventID": "1000", "AppName": "IaaSBcdrExtension.exe", "process.pid": 4000, "Security_UserID": "S-1-5-18"},
+        ),
+    ),
+    Sample(
+        name="cut off inside the second record",
+        path="Application.evtx",
+        raw=_SAMPLE[: _SECOND_RECORD + 100],
+        events=({"EventID": "8193", "EventRecordID": 1},),
+        rejected=1,
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rejected:
+    offset: int
+    length: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What came of a chunk, or of a range that is none: events, lost bytes, damage, and how many records it had."""
+
+    events: list[Event] = field(default_factory=list)
+    rejected: list[_Rejected] = field(default_factory=list)
+    damage: list[str] = field(default_factory=list)
+    records: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EvtxLog:
+    """Parser of Windows event logs."""
+
+    name: str = "evtx_log"
+    title: str = "Windows event log (EVTX)"
+    logsource: LogSource = _LOGSOURCE
+    paths: tuple[str, ...] = ("C:/Windows/System32/winevt/Logs/*.evtx",)
+    samples: tuple[Sample, ...] = _SAMPLES
+
+    def claim(self, path: str, head: bytes) -> Claim | None:
+        """The magic decides, whatever the name; a file of the right name without it is taken to be rejected."""
+        if head.startswith(FILE_MAGIC):
+            return Claim(95, "starts with the magic of an event log (ElfFile)")
+        if head.startswith(CHUNK_MAGIC) or head[FILE_HEADER_SIZE:].startswith(CHUNK_MAGIC):
+            return Claim(60, "holds a chunk of an event log (ElfChnk), its file header is damaged")
+        if path.lower().endswith(".evtx"):
+            return Claim(20, "named like an event log, content not recognised")
+        return None
+
+    def parse(self, source: Source, context: ParseContext) -> Parsed:
+        """Times are UTC in the file, so the context is not asked."""
+        layout = read_layout(source.data)
+        if layout.chunk_count is None and not layout.chunks:
+            why = "the file is empty" if not source.data else "magic missing"
+            return rejected_whole(source, f"not an event log: {why}")
+        readings = [_file_header(source.data, layout), *_ranges(source.data, layout)]
+        events = [event for reading in readings for event in reading.events]
+        lost = [row for reading in readings for row in reading.rejected]
+        return Parsed(
+            frames=frames_of(events, source.path),
+            parsed_bytes=source.size - sum(row.length for row in lost),
+            lines=sum(reading.records for reading in readings),
+            rejected=_rejected_rows(source.data, lost),
+            rejected_bytes=sum(row.length for row in lost),
+            damage=tuple(text for reading in readings for text in reading.damage),
+        )
+
+
+def _file_header(data: bytes, layout: Layout) -> _Reading:
+    if layout.chunk_count is None:
+        why = "not an event log header: magic missing; read by its chunks"
+        return _Reading(rejected=[_Rejected(0, layout.base, why)] if layout.base else [], damage=[why])
+    if len(data) < FILE_HEADER_SIZE:
+        return _Reading(damage=[f"cut off inside the file header, at byte {len(data)}"])
+    if layout.chunk_count > layout.slots:
+        cut = (
+            f"cut off at byte {len(data)}: the file header counts {layout.chunk_count} chunks, {layout.slots} are there"
+        )
+        return _Reading(damage=[cut])
+    known = [chunk.records[-1].number for chunk in layout.chunks if chunk.records]
+    known += [chunk.header.last for chunk in layout.chunks if chunk.header is not None and chunk.header.count]
+    if known and layout.next_number is not None and layout.next_number > max(known) + 1:
+        missing = f"records {max(known) + 1} to {layout.next_number - 1} are counted by the file header and missing"
+        return _Reading(damage=[missing])
+    return _Reading()
+
+
+def _ranges(data: bytes, layout: Layout) -> Iterator[_Reading]:
+    """Chunks in their order, then ranges that are no chunks."""
+    sequence = 0
+    for chunk in layout.chunks:
+        reading = _read_chunk(data, chunk, sequence)
+        sequence += len(reading.events)
+        yield reading
+    if layout.unreadable:
+        why = "not a chunk: its magic is missing and it holds no whole record"
+        rejected = [_Rejected(span.offset, span.length, why) for span in layout.unreadable]
+        size, first = sum(span.length for span in layout.unreadable), layout.unreadable[0].offset
+        yield _Reading(rejected=rejected, damage=[f"{size} bytes from byte {first} on: {why}"])
+    yield from _holes(layout)
+
+
+def _holes(layout: Layout) -> Iterator[_Reading]:
+    """Unused chunks are normal, except where the ids on both sides say that records were there."""
+    for before, after in zip(layout.chunks, layout.chunks[1:], strict=False):
+        within = [span for span in layout.unused if before.offset < span.offset < after.offset]
+        if not within or not before.records or not after.records:
+            continue
+        missing = after.records[0].number - before.records[-1].number - 1
+        if missing > 0:
+            first = before.records[-1].number + 1
+            why = f"all zero between two chunks; records {first} to {first + missing - 1} are missing"
+            yield _Reading(
+                rejected=[_Rejected(span.offset, span.length, why) for span in within],
+                damage=[f"{sum(span.length for span in within)} bytes from byte {within[0].offset} on: {why}"],
+            )
+
+
+def _read_chunk(data: bytes, chunk: Chunk, sequence: int) -> _Reading:
+    """Pairs what the binding renders with the places of the walk; a place without an event is a lost record."""
+    rendered, faults = _render(rebuilt(data, chunk))
+    reading = _Reading()
+    following = 0
+    for place, is_gap in candidates(chunk, data):
+        event = None
+        if following < len(rendered) and rendered[following][0] == place.number:
+            event = _event(place, rendered[following][1], chunk.offset, sequence + len(reading.events))
+            following += 1
+            if event is None:
+                faults.setdefault(place.number, "decoded, but it has no System element")
+        if event is not None and not is_gap:
+            reading.events.append(event)
+        else:
+            why = _why_lost(place, is_gap, chunk, faults)
+            reading.rejected.append(_Rejected(chunk.offset + place.offset, place.length, why))
+    return _account(chunk, reading)
+
+
+def _render(one_chunk: bytes) -> tuple[list[tuple[int, str]], dict[int, str]]:
+    """Record ids with the JSON of each record that the binding can read, and its complaints by record id."""
+    rendered: list[tuple[int, str]] = []
+    faults: dict[int, str] = {}
+    try:
+        records = PyEvtxParser(io.BytesIO(one_chunk), number_of_threads=1).records_json()
+    except (RuntimeError, OSError) as fault:
+        return [], {0: str(fault)}
+    for _ in range(2 * MOST_RECORDS):  # a fault raises from next() and the iterator goes on; it must not go on for ever
+        try:
+            record = next(records)
+        except StopIteration:
+            break
+        except RuntimeError as fault:
+            text = " ".join(str(fault).split())[:300]
+            number = _RECORD_NUMBER.search(text)
+            faults[int(number[1]) if number else 0] = text
+        else:
+            if record is not None:
+                rendered.append((record["event_record_id"], record["data"]))
+    return rendered, faults
+
+
+def _event(place: Place, text: str, chunk_offset: int, sequence: int) -> Event | None:
+    written = place.written // 10 - _UNIX_EPOCH
+    return read_event(
+        _decoded(text),
+        text,
+        offset=chunk_offset + place.offset,
+        length=place.length,
+        sequence=sequence,
+        number=place.number,
+        written=written if 0 <= written < _LATEST else None,
+    )
+
+
+def _decoded(text: str) -> Json:
+    """orjson refuses what Python's own reader takes (NaN, numbers past 64 bits)."""
+    try:
+        decoded: Json = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        try:
+            decoded = json.loads(text)
+        except (ValueError, RecursionError):
+            return None
+    return decoded
+
+
+def _why_lost(place: Place, is_gap: bool, chunk: Chunk, faults: dict[int, str]) -> str:
+    if is_gap and place.end >= chunk.size and chunk.size < CHUNK_SIZE:
+        return "the file ends inside this record"
+    if is_gap:
+        return "no whole record where one should be: its magic or size is damaged"
+    return faults.get(place.number) or faults.get(0) or "the decoder skipped it"
+
+
+def _account(chunk: Chunk, reading: _Reading) -> _Reading:
+    """Sets losses against what the chunk should hold, and says so."""
+    read = len(reading.events)
+    expected = max(chunk.expected, read)
+    rejected, damage = list(reading.rejected), []
+    where = f"chunk {chunk.index}"
+    if chunk.header is None:
+        why = f"{where}: header damaged, read by its {len(chunk.records)} whole records; it may have held more"
+        rejected.insert(0, _Rejected(chunk.offset, min(FIRST_RECORD, chunk.size), why))
+        damage.append(why)
+    if expected > read:
+        reasons = Counter(row.why for row in reading.rejected)
+        why = reasons.most_common(1)[0][0] if reasons else "its header counts them, they are not there"
+        damage.append(f"{where}: {expected - read} of {expected} records lost: {why}")
+    elif reading.rejected:
+        lost = sum(row.length for row in reading.rejected)
+        damage.append(f"{where}: {lost} bytes are no record, though no record is missing")
+    return _Reading(reading.events, rejected, damage, expected)
+
+
+def _rejected_rows(data: bytes, lost: list[_Rejected]) -> pl.DataFrame:
+    """``event.original`` is the readable text in the bytes; the bytes themselves are found by offset and length."""
+    lost = sorted(lost, key=lambda row: row.offset)
+    columns = {
+        "log.offset": [row.offset for row in lost],
+        "log.length": [row.length for row in lost],
+        "log.line": [None] * len(lost),
+        "event.original": [_readable(data[row.offset : row.offset + row.length]) for row in lost],
+        "error.message": [row.why for row in lost],
+    }
+    return pl.DataFrame(columns, schema=dict(REJECTED_COLUMNS))
+
+
+def _readable(raw: bytes) -> str:
+    """UTF-16 text of four characters and more, as a person looks for it in a broken record; at most 1000 characters."""
+    found = (piece[0].decode("utf-16-le") for piece in _TEXT_IN_BINARY.finditer(raw[:CHUNK_SIZE]))
+    return " | ".join(found)[:1000]
+
+
+parser: Parser = EvtxLog()
