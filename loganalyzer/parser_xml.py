@@ -84,7 +84,12 @@ def read_goal_state_file(source: Source, root_name: str, read_root: ReadRoot) ->
 
 def name_of(element: etree._Element) -> str:
     """The name of an element without its namespace."""
-    return etree.QName(element).localname
+    return _local(str(element.tag))
+
+
+def _local(name: str) -> str:
+    """A name without its namespace. Not lxml's QName: recovery from damage leaves names that it refuses."""
+    return name.rpartition("}")[2]
 
 
 def elements(root: etree._Element, *names: str) -> Iterator[etree._Element]:
@@ -97,9 +102,7 @@ def elements(root: etree._Element, *names: str) -> Iterator[etree._Element]:
 def attribute(element: etree._Element, name: str) -> str | None:
     """The value of an attribute by its name without case; None when absent or empty."""
     folded = name.casefold()
-    values = (
-        str(value) for key, value in element.attrib.items() if etree.QName(str(key)).localname.casefold() == folded
-    )
+    values = (str(value) for key, value in element.attrib.items() if _local(str(key)).casefold() == folded)
     return next(values, "").strip() or None
 
 

@@ -558,3 +558,14 @@ def test_agent_reports_are_known_under_all_their_names(path: str, name: str) -> 
 def test_a_bare_status_list_is_known_by_its_keys() -> None:
     data = status_bytes({"operation": "Enable", "status": "success"})
     assert recognised("download", data) == ("status_file", 50)
+
+
+@pytest.mark.parametrize(
+    "damage", [b'<http://a.b/c/1" xmlns:w="x"><HostName>vm</HostName>', b'<a 1:2="3" http://="4">x</a>']
+)
+def test_damage_that_leaves_impossible_names_in_xml_is_survived(damage: bytes) -> None:
+    data = b'<Environment xmlns="http://schemas.dmtf.org/ovf/environment/1">' + damage + b"</Environment>"
+    source = Source("var/lib/waagent/ovf-env.xml", data)
+    parsed = parser_named("ovf_env_xml").parse(source, ParseContext())
+    assert parsed.parsed_bytes + parsed.rejected_bytes + parsed.skipped_bytes == len(data)
+    assert parsed.damage
