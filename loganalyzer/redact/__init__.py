@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from loganalyzer.redact.find import KINDS, LITERALS, TOKEN
 from loganalyzer.redact.names import is_secret_file
-from loganalyzer.redact.redactor import Redactor, RedactMode
+from loganalyzer.redact.redactor import RedactMode, Redactor
 from loganalyzer.redact.walk import NOT_BUNDLE_TEXT, redact_report
 
 __all__ = [

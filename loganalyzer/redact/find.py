@@ -100,12 +100,16 @@ LITERALS: Final = (
     *("token", "secret", "cred", "string", "custom", "settings", "blob", "object", "command", "script", "uri"),
 )
 
+#: What stands for numbers in the template of a message. A secret may hold some; here they read as digits.
+_PLACEHOLDER: Final = "<*>"
+
 
 def find_secrets(text: str) -> Iterator[Secret]:
     """The secrets of a text from left to right; they do not overlap. Tokens that stand for secrets are left alone."""
     lowered = text.lower()
     if not any(literal in lowered for literal in LITERALS):
         return
+    text = text.replace(_PLACEHOLDER, "0" * len(_PLACEHOLDER))
     at, floor = 0, 0
     while (anchor := _ANCHOR.search(text, at)) is not None:
         found = _READERS[anchor.lastgroup or ""](text, anchor, floor)
@@ -136,13 +140,15 @@ def _read_pem(text: str, anchor: re.Match[str], floor: int) -> _Found:
     private = "PRIVATE" in label
     if "PUBLIC" in label:
         return _Found(anchor.end())
-    end = _PEM_END.search(text, anchor.end())
-    if end is None and not private:
+    mark = _PEM_MARK.search(text, anchor.end())
+    ended = mark is not None and mark["what"].upper() == "END"
+    if not ended and not private:
         return _Found(anchor.end())
-    return _secret(text, anchor.start(), end.end() if end else len(text), "private-key" if private else "certificate")
+    end = len(text) if mark is None else mark.end() if ended else mark.start()
+    return _secret(text, anchor.start(), end, "private-key" if private else "certificate")
 
 
-_PEM_END: Final = re.compile(r"-----END [A-Z0-9 ]{0,40}-----", re.IGNORECASE | re.ASCII)
+_PEM_MARK: Final = re.compile(r"-----(?P<what>BEGIN|END) [A-Z0-9 ]{0,40}-----", re.IGNORECASE | re.ASCII)
 _BASE64_LINES: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\\ \t\r\n"
 
 
@@ -339,6 +345,12 @@ def _read_bare(name: Name, text: str, anchor: re.Match[str], after: re.Match[str
         return _secret(text, start, line_end(text, start), name.kind)
     end = bare_end(text, start, encoded="%" in sep)
     value = text[start:end]
+    if value.startswith(_OPENSSL) or f"{value}:" in _OPENSSL:  # openssl's -password pass:SECRET, env:NAME, ...
+        given = value.partition(":")
+        start += len(given[0] + given[1])
+        value = given[2]
+        if f"{given[0]}:" != "pass:" or not value:
+            return _Found(start)
     if anchor.group().lower() == "pwd" and re.match(r"/|[A-Za-z]:", value):  # $PWD of an environment dump
         return _Found(start)
     colon = ":" in sep or "3a" in sep.lower()
@@ -347,6 +359,9 @@ def _read_bare(name: Name, text: str, anchor: re.Match[str], after: re.Match[str
     if name.kind == "protected-settings" and len(value) < 16:
         return _Found(start)
     return _secret(text, start, end, name.kind)
+
+
+_OPENSSL: Final = ("pass:", "env:", "file:", "fd:")
 
 
 def _is_doubtful(name: Name, sep: str, value: str) -> bool:

@@ -84,14 +84,20 @@ def family(written: str) -> Name:
 
 #: Values that are no secrets: switches, "nothing", and the snapshot extension's one command (linux.md 3.5).
 _NOTHING: Final = frozenset(
-    "|y|n|yes|no|on|off|true|false|null|none|nil|undefined|0|1|-|not set|notset|not_set|empty|snapshot".split("|")
+    (
+        *("", "y", "n", "yes", "no", "on", "off", "true", "false", "0", "1"),
+        *("null", "none", "nil", "undefined", "-", "not set", "notset", "not_set", "empty", "snapshot"),
+    )
 )
 
 #: Words that go on a sentence: "password: must not be empty" and "--password is required" hold no password.
 _PROSE: Final = frozenset(
-    """a an and are argument cannot could did does empty error expired failed failure for from has have if in incorrect
-    invalid is it missing must no not of option or parameter required reset set should the this to unable unknown user
-    value was when will with wrong""".split()
+    (
+        *("a", "an", "and", "are", "argument", "cannot", "could", "did", "does", "empty", "error", "expired", "failed"),
+        *("failure", "for", "from", "has", "have", "if", "in", "incorrect", "invalid", "is", "it", "missing", "must"),
+        *("no", "not", "of", "option", "or", "parameter", "required", "reset", "set", "should", "the", "this", "to"),
+        *("unable", "unknown", "user", "value", "was", "when", "will", "with", "wrong"),
+    )
 )
 
 

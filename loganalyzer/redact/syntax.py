@@ -1,7 +1,7 @@
 """How a value is written down: quotes at any depth of escaping, brackets, XML, bare words.
 
-All scans go left to right and never try a character twice for the same purpose (possessive quantifiers), so that hostile
-text costs linear time.
+All scans go left to right and never try a character twice for the same purpose (possessive quantifiers), so that
+hostile text costs linear time.
 """
 
 from __future__ import annotations
