@@ -5,6 +5,7 @@ pySigma checks the rule and builds the condition tree; here the tree becomes `lo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -338,7 +339,8 @@ def _refusal(error: Exception, document: Mapping[str, Any]) -> Refusal:
     path = _PLACES.get(type(error), ("detection",))
     if path == ("detection",):
         path = _faulty_detection(document.get("detection"))
-    what = str(error) or type(error).__name__
+    what = re.sub(r"<sigma\.types\.Sigma(\w+) object at 0x\w+>", r"\1", str(error)) or type(error).__name__
+    what = re.sub(r": b(['\"])(.*)\1$", r": \2", what)  # RE2 gives its reason as bytes
     if not isinstance(error, exceptions.SigmaError):
         what = f"no valid Sigma rule: {what}"
     help = _HELP.get(path[-1]) or _HELP.get(path[0]) or f"see the Sigma specification for {path[0]!r}"
