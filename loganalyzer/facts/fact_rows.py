@@ -29,11 +29,12 @@ FACT_COLUMNS = {
 
 
 def version_number(version: str) -> int | None:
-    """``2.2.48.1`` as 2000020004800001; None when a part is no number of at most five digits."""
+    """``2.2.48.1`` as 2000020004800001; None when a part has more than five digits, or all have too many."""
     parts = version.split(".")
     if not re.fullmatch(r"\d{1,5}(?:\.\d{1,5}){0,3}", version):
         return None
-    return sum(int(part) * int(10 ** (5 * (3 - place))) for place, part in enumerate(parts))
+    number = sum(int(part) * int(10 ** (5 * (3 - place))) for place, part in enumerate(parts))
+    return number if number < 2**63 else None
 
 
 def fact_frames(frames: Sequence[EventFrame], table: Sequence[FactRow]) -> list[EventFrame]:
