@@ -170,8 +170,13 @@ def _equals(text: pl.Expr, wanted: list[str]) -> pl.Expr:
     return text == pl.lit(wanted[0]) if len(wanted) == 1 else text.is_in(wanted)
 
 
+#: One search after the other is faster than a search for a set up to about six texts (4 ms against 25 ms for the set,
+#: measured over 165 000 lines).
+_FEW = 5
+
+
 def _contains(text: pl.Expr, wanted: list[str]) -> pl.Expr:
-    if len(wanted) == 1 or not all(wanted):
+    if len(wanted) <= _FEW or not all(wanted):
         return reduce(or_, [text.str.contains(part, literal=True) for part in wanted])
     return text.str.contains_any(wanted)
 

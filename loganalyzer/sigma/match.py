@@ -63,7 +63,7 @@ def match(rules: Sequence[Rule], frames: Sequence[EventFrame]) -> Matches:
     inert = {rule_id: why for rule_id, rule in idle.items() if (why := unmapped(rule.logsource)) is not None}
     unable = [Unable(rule_id, why) for rule_id, why in {**failed, **inert}.items()]
     return Matches(
-        matches=tuple(sorted(dict.fromkeys(found), key=lambda match: (match.frame, match.row, match.rule.id))),
+        matches=tuple(sorted(found, key=lambda match: (match.frame, match.row, match.rule.id))),
         ran=tuple(sorted(tried - failed.keys())),
         no_source=tuple(sorted(idle.keys() - inert.keys())),
         unable=tuple(sorted(unable)),
