@@ -160,7 +160,7 @@ def _read_pem_tail(text: str, anchor: re.Match[str], floor: int) -> _Found:
 
 
 def _read_xml(text: str, anchor: re.Match[str], floor: int) -> _Found:
-    """The content of an element; without a closing tag only one word, since prose also writes ``<Password>``."""
+    """The content of an element; without a closing tag, to the end of the line unless prose goes on there."""
     opening = anchor.group()
     bracket = "&lt;" if opening.startswith("&") else "<"
     tag = re.split(r"[\s>&]", opening.removeprefix(bracket), maxsplit=1)[0]
@@ -170,7 +170,9 @@ def _read_xml(text: str, anchor: re.Match[str], floor: int) -> _Found:
     closing, cut = _element_end(text, start, bracket, tag)
     content = text[start:closing]
     first, last = start + len(content) - len(content.lstrip()), start + len(content.rstrip())
-    if first >= last or (cut and re.search(r"\s", text[first:last])):
+    if first < last and cut:
+        last = min(last, line_end(text, first))
+    if first >= last or (cut and is_prose(text[first:last].split(maxsplit=1)[0])):
         return _Found(start)
     return _secret(text, first, last, family(_LAST_NAME.findall(tag)[-1]).kind)
 

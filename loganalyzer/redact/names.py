@@ -96,7 +96,22 @@ _PROSE: Final = frozenset(
         *("a", "an", "and", "are", "argument", "cannot", "could", "did", "does", "empty", "error", "expired", "failed"),
         *("failure", "for", "from", "has", "have", "if", "in", "incorrect", "invalid", "is", "it", "missing", "must"),
         *("no", "not", "of", "option", "or", "parameter", "required", "reset", "set", "should", "the", "this", "to"),
-        *("unable", "unknown", "user", "value", "was", "when", "will", "with", "wrong"),
+        *(
+            "element",
+            "field",
+            "found",
+            "node",
+            "tag",
+            "unable",
+            "unknown",
+            "user",
+            "value",
+            "was",
+            "when",
+            "will",
+            "with",
+            "wrong",
+        ),
     )
 )
 

@@ -12,7 +12,12 @@ from typing import Final
 from urllib.parse import unquote
 
 #: A quote of JSON, Python, XML or a percent-encoded URL, with the backslashes that escape it.
-QUOTE: Final = r"""(?:\\*+(?:["']|(?<=\\)u002[27])|&(?:amp;)*+(?:quot|\#34|apos|\#39);|%(?:25)*+2[27])"""
+QUOTE: Final = (
+    r"""(?:\\*+(?:["']|(?<=\\)u002[27]|&(?:amp;)*+(?:quot|\#34|apos|\#39);)"""
+    r"""|(?:%(?:25)*+5[cC])*+%(?:25)*+2[27])"""
+)
+
+_MARK: Final = re.compile(r"""["']|u002[27]|&|%(?:25)*+2[27]""")
 
 #: White space, also as JSON and URLs write it.
 SPACE: Final = r"(?:\s|%20|\\++[nrt](?![A-Za-z]))*+"
@@ -37,22 +42,25 @@ def quoted_end(text: str, start: int, quote: str) -> tuple[int, int]:
     A value in ``\"`` may hold ``\\\"``: escaped once more, that quote belongs to the value. A value that is never
     closed reaches to the end.
     """
-    mark = quote.lstrip("\\")
-    depth = len(quote) - len(mark)
+    found = _MARK.search(quote)
+    mark = quote[found.start() :] if found else quote
+    escape = mark[:-2] + "5C" if mark.startswith("%") else "\\"
+    depth = (len(quote) - len(mark)) // len(escape)
     at = text.find(mark, start)
     while at != -1:
-        run = _backslashes_before(text, at, start)
+        run = _escapes_before(text, at, start, escape)
         if _closes(mark, depth, run):
-            return at - min(run, depth), at + len(mark)
+            return at - min(run, depth) * len(escape), at + len(mark)
         at = text.find(mark, at + len(mark))
     return len(text), len(text)
 
 
-def _backslashes_before(text: str, at: int, floor: int) -> int:
-    begin = at
-    while begin > floor and text[begin - 1] == "\\":
-        begin -= 1
-    return at - begin
+def _escapes_before(text: str, at: int, floor: int, escape: str) -> int:
+    """How many times ``escape`` (in either case) stands right before ``at``."""
+    width, begin = len(escape), at
+    while begin - width >= floor and text[begin - width : begin].upper() == escape:
+        begin -= width
+    return (at - begin) // width
 
 
 def _closes(mark: str, depth: int, run: int) -> bool:

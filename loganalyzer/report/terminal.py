@@ -32,6 +32,9 @@ _ATTEMPTS_SHOWN: Final = 5
 _SOURCES_SHOWN: Final = 12
 _CODES_SHOWN: Final = 4
 _CAUSES_SHOWN: Final = 6
+_DOCS_SHOWN: Final = 2
+#: How much to collect: all of it matters only while nothing is known.
+_NEXT_SHOWN: Final = {"cannot-tell": 3, "cause-found": 1, "no-fault-found": 0}
 
 _VERDICTS: Final = {
     "cause-found": ("CAUSE FOUND", "bold white on red"),
@@ -74,14 +77,19 @@ class _Page:
     def text(self, text: Text | str, indent: int = 0, style: str = "") -> None:
         """A paragraph, wrapped at words and, where a word is too long, inside it."""
         body = text if isinstance(text, Text) else Text(plain(text), style)
-        body.overflow = "fold"
-        self._print(body, indent)
+        self._lines(body, Text(" " * min(indent, self.width // 3)))
 
     def item(self, mark: str, text: str, indent: int, style: str = "") -> None:
         """A paragraph that hangs behind a mark."""
-        grid = Table.grid(Column(no_wrap=True), Column(overflow="fold"), padding=(0, 1))
-        grid.add_row(Text(mark, "dim"), Text(plain(text), style, overflow="fold"))
-        self._print(grid, indent)
+        lead = Text(" " * min(indent, self.width // 3))
+        lead.append(cut_end(plain(mark), self.width // 2) + " ", "dim")
+        self._lines(Text(plain(text), style), lead)
+
+    def _lines(self, body: Text, lead: Text) -> None:
+        left = lead.cell_len
+        for number, line in enumerate(body.wrap(self.console, max(self.width - left, 1), overflow="fold")):
+            line.rstrip()
+            self.console.print((lead if number == 0 else Text(" " * left)) + line, highlight=False, soft_wrap=True)
 
     def heading(self, title: str) -> None:
         """The title of a block, after an empty line."""
@@ -90,11 +98,7 @@ class _Page:
 
     def table(self, table: Table) -> None:
         """A table, two blanks in."""
-        self._print(table, 2)
-
-    def _print(self, body: Text | Table, indent: int) -> None:
-        left = min(indent, self.width // 3)
-        self.console.print(Padding(body, (0, 0, 0, left), expand=False), highlight=False)
+        self.console.print(Padding(table, (0, 0, 0, 2), expand=False), highlight=False)
 
 
 def _verdict(page: _Page, report: Report) -> None:
@@ -141,8 +145,8 @@ def _diagnosis(page: _Page, diagnosis: Diagnosis, details: bool) -> None:
         page.item("also explains", ", ".join(diagnosis.consequences), indent=3)
     for number, remedy in enumerate(diagnosis.remedies, start=1):
         page.item("repair" if number == 1 else "      ", f"{number}. {remedy}", indent=3)
-    for doc in diagnosis.docs:
-        page.item("docs", doc.url, indent=3, style="underline")
+    for doc in diagnosis.docs if details else diagnosis.docs[:_DOCS_SHOWN]:
+        page.text(Text(plain(doc.url), "underline"), indent=3)
     for rival in diagnosis.rivals:
         page.item("not", f"{rival.cause}: {one_line(rival.why_not)}", indent=3)
     if details and diagnosis.how:
@@ -210,7 +214,8 @@ def _cannot_tell(page: _Page, report: Report, details: bool) -> None:
         page.text(_undecided_line(report.undecided, details), indent=2)
     if report.receipt.not_guest_visible:
         page.text(f"{report.receipt.not_guest_visible} causes leave no trace in the guest.", indent=2, style="dim")
-    for number, one in enumerate(report.next_evidence if details else report.next_evidence[:3], start=1):
+    most = len(report.next_evidence) if details else _NEXT_SHOWN[report.verdict]
+    for number, one in enumerate(report.next_evidence[:most], start=1):
         _next_evidence(page, number, one)
     if details:
         for undecided in report.undecided:
@@ -243,7 +248,7 @@ def _errors(page: _Page, errors: Sequence[ErrorEntry]) -> None:
         explained = ", ".join(error.explained_by) or "nothing found that explains it"
         page.item("explained by", explained, indent=4)
         if error.doc:
-            page.item("docs", error.doc, indent=4, style="underline")
+            page.text(Text(plain(error.doc), "underline"), indent=4)
 
 
 def _attempts(page: _Page, attempts: Sequence[AttemptEntry], details: bool) -> None:
