@@ -1,0 +1,445 @@
+"""The report: its JSON against its schema, its redaction by structure, and what a terminal shows."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from rich.cells import cell_len
+from rich.console import Console
+
+from loganalyzer.redact import NOT_BUNDLE_TEXT, Redactor, redact_report
+from loganalyzer.report.json_report import iso, schema, to_json
+from loganalyzer.report.model import (
+    SCHEMA,
+    AttemptEntry,
+    Bundle,
+    CatalogueInfo,
+    Citation,
+    Coverage,
+    Diagnosis,
+    Doc,
+    ErrorEntry,
+    Evidence,
+    NextEvidence,
+    Receipt,
+    Report,
+    Rival,
+    RuledOut,
+    RulesRun,
+    Tool,
+    UnableRule,
+    Unattributed,
+    Undecided,
+)
+from loganalyzer.report.plain_text import cut_end, cut_start, one_line, plain
+from loganalyzer.report.terminal import render_terminal
+
+WHEN = datetime(2026, 3, 1, 2, 10, 32, 125000, tzinfo=UTC)
+SAS = "hfRh7gz%2BUE7sUtYwq1Zk0PaLmN3vX9dC5bT8rJ4eW6y%3D"
+WORD = "S3cr3t/Pa55w0rd"
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _citation(original: str, source: str = "logs/WaAppAgent.log", line: int = 7) -> Citation:
+    return Citation(source, line, line * 100, None, WHEN, original, _sha256(original), False)
+
+
+def _evidence(
+    original: str, source: str = "logs/AppLocker.evtx", offset: int = 4096, record: int | None = 61
+) -> Evidence:
+    return Evidence(
+        kind="line" if record is None else "record",
+        rule="6d1d7d3f-5f62-4a2f-9d0a-0f3e4f6f8a01",
+        rule_title="AppLocker kept a program from running",
+        role="supports",
+        strength="definitive",
+        source=source,
+        line=12 if record is None else None,
+        offset=offset,
+        length=len(original),
+        record_id=record,
+        timestamp=WHEN,
+        time_assumed=None,
+        original=original,
+        sha256=_sha256(original),
+        redacted=False,
+        bounds=(),
+        derived_from=(),
+    )
+
+
+def _coverage(source: str, **changes: Any) -> Coverage:
+    coverage = Coverage(
+        source=source,
+        logsource="windows/applocker",
+        parser="evtx_log",
+        why="named and built like an event log",
+        bytes=69632,
+        parsed_bytes=69632,
+        rejected_bytes=0,
+        skipped_bytes=0,
+        lines=131,
+        events=131,
+        rejected=0,
+        first=WHEN - timedelta(days=2),
+        last=WHEN,
+        gaps=(("2026-02-28T01:00:00Z", "2026-02-28T03:00:00Z"),),
+        status="read",
+        notes=(),
+    )
+    return replace(coverage, **changes)
+
+
+DIAGNOSIS = Diagnosis(
+    rank=1,
+    cause="app-control-blocks-bcdr",
+    title="AppLocker blocks IaaSBcdrExtension.exe",
+    verdict="confirmed",
+    summary="A rule of AppLocker or WDAC does not let the backup extension's program run, so no snapshot is taken.",
+    platform="windows",
+    first_seen=WHEN - timedelta(days=1),
+    last_seen=WHEN,
+    count=5,
+    error_codes=("ExtensionSnapshotFailedNoSecureNetwork", "GuestAgentSnapshotTaskStatusError"),
+    chain=("app-control-blocks-bcdr", "extension-command-not-run", "GuestAgentSnapshotTaskStatusError"),
+    consequences=("vss-writer-timeout",),
+    rivals=(Rival("antivirus-blocks-bcdr", "ruled out: no crash of the program is recorded in the window"),),
+    remedies=("Allow the extension's publisher in the AppLocker policy.", "Start an on-demand backup."),
+    docs=(Doc("Troubleshoot backup", "https://learn.microsoft.com/azure/backup/backup-azure-vms-troubleshoot"),),
+    how="definitive rule in the window of attempt-1",
+    evidence=tuple(
+        _evidence(f"{number}: IaaSBcdrExtension.exe was prevented from running.", offset=number) for number in range(5)
+    ),
+)
+
+EXAMPLE = Report(
+    schema=SCHEMA,
+    tool=Tool("0.1.0"),
+    catalogue=CatalogueInfo("2026.1", 90, 140),
+    bundle=Bundle("/data/vm01.zip", "disk-inspect", "windows", ("VM01",), "0" * 64, WHEN - timedelta(days=2), WHEN),
+    verdict="cause-found",
+    diagnoses=(DIAGNOSIS,),
+    errors=(
+        ErrorEntry(
+            "GuestAgentSnapshotTaskStatusError",
+            "Could not communicate with the VM agent for snapshot status",
+            "https://learn.microsoft.com/azure/backup/backup-azure-troubleshoot-vm-backup-fails-snapshot-timeout",
+            ("app-control-blocks-bcdr",),
+        ),
+    ),
+    attempts=(
+        AttemptEntry("attempt-1", WHEN, WHEN + timedelta(minutes=5), "command", "failed", ("402",), ("a.log",)),
+        AttemptEntry("attempt-2", WHEN, None, "unknown", "unfinished", (), ()),
+    ),
+    undecided=(Undecided("static-ip-in-guest", ("network-config",), ("ipconfig /all > ip.txt",), "not in the bundle"),),
+    ruled_out=(RuledOut("antivirus-blocks-bcdr", "the log covers the window", (_evidence("all well"),)),),
+    clear=("agent-stopped-windows",),
+    next_evidence=(
+        NextEvidence(
+            "codeintegrity-evtx",
+            "Code Integrity channel",
+            ("app-control-blocks-bcdr",),
+            "not in the bundle",
+            "wevtutil epl Microsoft-Windows-CodeIntegrity/Operational CodeIntegrity.evtx",
+        ),
+    ),
+    receipt=Receipt(4, 90000, 89000, 400, 600, 1356, 90, WHEN - timedelta(days=2), WHEN, 30, "a cause is confirmed"),
+    unattributed=(Unattributed("Error <*> in module <*>", 3, "Error 5 in module 7"),),
+    coverage=(
+        _coverage("windows/winevt/Logs/Microsoft-Windows-AppLocker%4EXE and DLL.evtx"),
+        _coverage("cut.log.gz", status="partial", why="the gz ends early", rejected=2, rejected_bytes=400),
+        _coverage("photo.jpg", status="unrecognised", why="no parser knows it", events=0, logsource=None, parser=None),
+        _coverage("inner.zip", status="archive", events=0, first=None, last=None, logsource=None, parser=None),
+    ),
+    rules=RulesRun(89, (UnableRule("user.yml", "field X is unknown"),)),
+)
+
+HOSTILE = (
+    "[red]markup[/red] [link=file:///etc/passwd]x[/link] \\[bold]",
+    "\x1b[2J\x1b[31mred\x1b[0m \x1b]0;title\x07 \x1b]8;;http://evil\x1b\\link \x9b5A \x1b]52;c;never closed",
+    "back\x08\x08 bell\x07 nul\x00 cr\rover\nwritten \x85 \u2028 next",
+    "rtl \u202eexe.gpj\u202c \u2066iso\u2069 \u200b zero \U000e0041 tag \ud800 half",
+    "x" * 1500,
+    "漢字" * 200 + " e\u0301" * 50,
+    "tab\tone\t\ttwo",
+    "",
+    "   \n\n  ",
+)
+
+
+def _fill(value: Any, text: str) -> Any:
+    """The value with ``text`` in every string that may come from a bundle."""
+    if isinstance(value, str):
+        return text
+    if is_dataclass(value) and not isinstance(value, type):
+        changes = {
+            each.name: _fill(getattr(value, each.name), text)
+            for each in fields(value)
+            if not each.metadata.get(NOT_BUNDLE_TEXT)
+        }
+        return replace(value, **changes)
+    if isinstance(value, tuple):
+        return tuple(_fill(inner, text) for inner in value)
+    return value
+
+
+def _with_citations(report: Report) -> Report:
+    gap = replace(DIAGNOSIS.evidence[0], kind="gap", bounds=(_citation("before"), _citation("after", line=9)))
+    value = replace(DIAGNOSIS.evidence[0], kind="value", derived_from=(_citation("Extensions.Enabled=n"),))
+    return replace(report, diagnoses=(replace(DIAGNOSIS, evidence=(gap, value, *DIAGNOSIS.evidence)),))
+
+
+def _shown(report: Report, width: int = 80, *, color: bool = False, details: bool = False, quiet: bool = False) -> str:
+    out = io.StringIO()
+    console = Console(
+        file=out, width=width, force_terminal=color, color_system="truecolor" if color else None, legacy_windows=False
+    )
+    render_terminal(report, console, details=details, quiet=quiet)
+    return out.getvalue()
+
+
+# ---- JSON ----
+
+
+def test_the_json_of_a_report_is_valid_by_the_schema_that_ships() -> None:
+    Draft202012Validator.check_schema(schema())
+    errors = list(Draft202012Validator(schema()).iter_errors(json.loads(to_json(_with_citations(EXAMPLE)))))
+    assert errors == []
+
+
+@pytest.mark.parametrize("name", [each.name for each in fields(Report)])
+def test_the_schema_wants_every_part_of_a_report(name: str) -> None:
+    parts = json.loads(to_json(EXAMPLE))
+    del parts[name]
+    assert list(Draft202012Validator(schema()).iter_errors(parts))
+
+
+def test_the_schema_refuses_unknown_words_and_allows_additions() -> None:
+    validator = Draft202012Validator(schema())
+    parts = json.loads(to_json(EXAMPLE))
+    assert validator.is_valid({**parts, "new": 1, "tool": {"version": "1", "new": True}})
+    assert not validator.is_valid({**parts, "verdict": "perhaps"})
+    assert not validator.is_valid({**parts, "schema": "loganalyzer/report/2"})
+
+
+def _dataclasses(value: Any) -> Iterator[Any]:
+    if is_dataclass(value):
+        yield value
+        for each in fields(value):
+            yield from _dataclasses(getattr(value, each.name))
+    elif isinstance(value, tuple):
+        for inner in value:
+            yield from _dataclasses(inner)
+
+
+def test_the_schema_names_the_fields_of_every_part_in_order() -> None:
+    described = schema()
+    seen = {type(value) for value in _dataclasses(_with_citations(EXAMPLE))}
+    assert len(seen) > 15
+    for part in seen:
+        definition = described if part is Report else described["$defs"][part.__name__]
+        names = [each.name for each in fields(part)]
+        assert definition["required"] == names
+        assert list(definition["properties"]) == names
+        assert definition.get("additionalProperties", True) is True
+
+
+def test_the_same_report_gives_the_same_bytes_with_one_line_end_at_the_end() -> None:
+    secret = _fill(_with_citations(EXAMPLE), f"password={WORD} x?sig={SAS}")
+    first, second = (to_json(redact_report(secret, Redactor())) for _ in range(2))
+    assert first == second
+    assert to_json(EXAMPLE).endswith(b"}\n")
+    assert b'\n  "verdict": "cause-found"' in to_json(EXAMPLE)
+
+
+def test_times_are_utc_with_six_digits_or_none() -> None:
+    assert iso(WHEN) == "2026-03-01T02:10:32.125000Z"
+    assert iso(datetime(2026, 3, 1, 4, tzinfo=timezone(timedelta(hours=2)))) == "2026-03-01T02:00:00Z"
+
+
+def test_json_holds_any_text() -> None:
+    for text in HOSTILE:
+        parts = json.loads(to_json(_fill(EXAMPLE, text)))
+        assert parts["unattributed"][0]["example"] == text.replace("\ud800", "\ufffd")
+
+
+# ---- redaction ----
+
+
+def test_no_string_of_a_bundle_keeps_a_secret_in_json_or_at_the_terminal() -> None:
+    for secret, text in (
+        (SAS, f"PUT https://a.net/x?sv=2019&sig={SAS} failed"),
+        (WORD, f'{{"a": "{{\\"password\\": \\"{WORD}\\"}}"}}'),
+        (WORD, f"<UserPassword>{WORD}</UserPassword>"),
+        ("q1w2e3r4", "-----BEGIN PRIVATE KEY-----\nq1w2e3r4\n-----END PRIVATE KEY-----"),
+    ):
+        report = redact_report(_fill(_with_citations(EXAMPLE), text), Redactor())
+        parts = to_json(report).decode()
+        assert secret not in parts
+        assert secret.replace("/", "\\/") not in parts
+        for width in (60, 200):
+            assert secret not in _shown(report, width, details=True).replace("\n", "")
+
+
+def test_a_changed_entry_is_marked_and_its_hash_is_of_what_is_shown() -> None:
+    clean, secret = _evidence("nothing here", offset=1), _evidence(f"password={WORD}", offset=2)
+    report = replace(EXAMPLE, diagnoses=(replace(DIAGNOSIS, evidence=(clean, secret)),))
+    kept, changed = redact_report(report, Redactor()).diagnoses[0].evidence
+    assert kept == clean
+    assert (changed.original, changed.redacted) == ("password=<password:1>", True)
+    assert changed.sha256 == _sha256("password=<password:1>")
+
+
+def test_tokens_are_numbered_in_source_order_not_in_report_order() -> None:
+    later = _evidence("password=zz2", source="b.log", offset=5)
+    middle = _evidence("password=zz1", source="a.log", offset=900)
+    first = _evidence("password=zz0", source="a.log", offset=20)
+    report = replace(EXAMPLE, diagnoses=(replace(DIAGNOSIS, summary="password=zz9", evidence=(later, middle, first)),))
+    diagnosis = redact_report(report, Redactor()).diagnoses[0]
+    assert [one.original[-3:-1] for one in diagnosis.evidence] == [":3", ":2", ":1"]
+    assert diagnosis.summary == "password=<password:4>"
+
+
+def test_words_of_the_catalogue_are_not_redacted_and_off_changes_nothing() -> None:
+    remedy = ("Run az vm user update --password NEW0pass",)
+    report = replace(EXAMPLE, diagnoses=(replace(DIAGNOSIS, remedies=remedy, summary=f"password={WORD}"),))
+    assert redact_report(report, Redactor()).diagnoses[0].remedies == remedy
+    assert redact_report(report, Redactor("off")) is report
+    assert redact_report(EXAMPLE, Redactor()) == EXAMPLE
+
+
+def test_nothing_of_a_key_file_is_shown() -> None:
+    report = replace(EXAMPLE, ruled_out=(RuledOut("x", "y", (_evidence("MIIB", source="a.zip!lib/AB12.prv"),)),))
+    (one,) = redact_report(report, Redactor()).ruled_out[0].evidence
+    assert one.original == "<file:1>"
+    assert one.redacted
+
+
+@dataclass(frozen=True)
+class _Later:
+    added: str
+    table: dict[str, str]
+    ours: str = field(metadata={NOT_BUNDLE_TEXT: True})
+
+
+def test_a_field_that_is_added_later_is_redacted_unless_it_says_that_it_is_ours() -> None:
+    later = _Later(f"password={WORD}", {"k": f"pwd={WORD}"}, f"password={WORD}")
+    redacted = redact_report(later, Redactor())
+    assert redacted == _Later("password=<password:1>", {"k": "pwd=<password:1>"}, f"password={WORD}")
+
+
+def test_a_value_that_cannot_be_searched_is_an_error_not_a_leak() -> None:
+    with pytest.raises(TypeError, match="bytes"):
+        redact_report(_Later("a", {"k": b"password=x"}, "o"), Redactor())  # type: ignore[dict-item]
+
+
+# ---- terminal ----
+
+
+def test_the_verdict_comes_first_and_says_the_cause() -> None:
+    first = _shown(EXAMPLE).splitlines()[0]
+    assert first.split() == ["CAUSE", "FOUND", "AppLocker", "blocks", "IaaSBcdrExtension.exe", "(confirmed)"]
+    assert len(_shown(EXAMPLE, quiet=True).splitlines()) == 1
+
+
+def test_a_report_without_a_cause_says_what_to_collect() -> None:
+    shown = _shown(replace(EXAMPLE, verdict="cannot-tell", diagnoses=()))
+    assert shown.splitlines()[0].strip().startswith("CANNOT TELL")
+    assert "wevtutil epl" in shown
+    assert "not in the bundle" in shown
+
+
+def test_a_healthy_report_gives_its_statement() -> None:
+    receipt = replace(EXAMPLE.receipt, statement="the last backup attempt succeeded")
+    shown = _shown(replace(EXAMPLE, verdict="no-fault-found", diagnoses=(), receipt=receipt))
+    assert "NO FAULT FOUND" in shown.splitlines()[0]
+    assert "the last backup attempt succeeded" in shown
+
+
+def test_a_diagnosis_shows_its_proof_what_it_leads_to_and_what_to_do() -> None:
+    shown = _shown(EXAMPLE, 200)
+    for wanted in (
+        "logs/AppLocker.evtx record 61",
+        "IaaSBcdrExtension.exe was prevented from running.",
+        "+2 more",
+        "extension-command-not-run → GuestAgentSnapshotTaskStatusError",
+        "1. Allow the extension's publisher",
+        "2. Start an on-demand backup.",
+        "https://learn.microsoft.com/azure/backup/backup-azure-vms-troubleshoot",
+        "antivirus-blocks-bcdr",
+        "explained by app-control-blocks-bcdr",
+        "2026-03-01 02:10:32Z",
+        "the gz ends early",
+        "4 files, 87.9 KiB",
+    ):
+        assert wanted in shown, wanted
+
+
+def test_details_show_all_evidence_sources_and_what_was_ruled_out() -> None:
+    brief, full = _shown(EXAMPLE, 120), _shown(_with_citations(EXAMPLE), 120, details=True)
+    assert "4: IaaSBcdrExtension.exe" in full
+    assert "4: IaaSBcdrExtension.exe" not in brief
+    assert "inner.zip" in full
+    assert "inner.zip" not in brief
+    assert "Extensions.Enabled=n" in full
+    assert "agent-stopped-windows" in full
+    assert "--details" in brief
+    assert "--details" not in full
+
+
+@pytest.mark.parametrize("details", [False, True])
+@pytest.mark.parametrize("width", [20, 60, 80, 200])
+def test_no_line_is_wider_than_the_terminal(width: int, details: bool) -> None:
+    for report in (EXAMPLE, *(_fill(_with_citations(EXAMPLE), text) for text in HOSTILE)):
+        lines = _shown(report, width, details=details).split("\n")
+        assert max(cell_len(line) for line in lines) <= width
+
+
+@pytest.mark.parametrize("verdict", ["cause-found", "no-fault-found", "cannot-tell"])
+def test_text_of_a_log_cannot_drive_the_terminal(verdict: Any) -> None:
+    filled = (_fill(_with_citations(replace(EXAMPLE, verdict=verdict)), text) for text in HOSTILE)
+    for report in filled:
+        for details in (False, True):
+            shown = _shown(report, 80, details=details)
+            assert not [char for char in shown if char != "\n" and (ord(char) < 32 or 127 <= ord(char) < 160)]
+            assert not set(shown) & set("\u202e\u202c\u2066\u2069\u200b\U000e0041\u2028\ud800")
+            colored = _shown(report, 80, color=True, details=details)
+            assert not [char for char in colored if char not in "\n\x1b" and ord(char) < 32]
+            assert "\x1b]" not in colored
+            assert "\x1b[2J" not in colored
+
+
+def test_markup_in_a_log_is_shown_as_it_stands() -> None:
+    report = _fill(EXAMPLE, "[red]alarm[/red]")
+    assert "[red]alarm[/red]" in _shown(report, 80)
+    assert "[red]alarm[/red]" in _shown(report, 80, color=True)
+
+
+def test_color_is_used_only_where_it_is_wanted() -> None:
+    assert "\x1b[" not in _shown(EXAMPLE)
+    assert "\x1b[" in _shown(EXAMPLE, color=True)
+
+
+def test_lines_do_not_end_in_blanks_outside_of_tables() -> None:
+    lines = _shown(replace(EXAMPLE, coverage=(), attempts=())).split("\n")
+    assert [line for line in lines if line != line.rstrip()] == []
+
+
+def test_plain_text_loses_control_characters_and_keeps_the_rest() -> None:
+    assert plain("\x1b[31ma\x1b[0m\tb\r\nc\x1b]0;t\x07d\u202ee") == "a   b\ncde"
+    assert plain("\x1b]52;never closed") == "]52;never closed"
+    assert one_line(" a  b \n\n c ") == "a b ⏎ c"
+    assert cut_end("漢字漢字", 5) == "漢字…"
+    assert cut_start("漢字漢字", 5) == "…漢字"
+    assert cut_end("abc", 3) == cut_start("abc", 3) == "abc"
