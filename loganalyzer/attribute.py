@@ -152,6 +152,10 @@ class _Judge:
         ):
             how = f"the VM runs {self.derived.platform.capitalize()}"
             return CauseVerdict(cause, "ruled-out", (), (), history, (), how)
+        any_of = cause.requires.any_of
+        if any_of and not any(self._fits_platform(name) for name in any_of):
+            how = f"nothing in a {self.derived.platform.capitalize()} guest decides it" + past
+            return CauseVerdict(cause, "undecided", (), (), history, (), how)
         missing = self._missing(cause)
         if missing:
             return CauseVerdict(cause, "undecided", (), (), history, missing, "what decides it was not read" + past)
@@ -171,7 +175,7 @@ class _Judge:
         missing = [name for name in cause.requires.all_of if not self._covered(name)]
         any_of = cause.requires.any_of
         if any_of and not any(self._covered(name) for name in any_of):
-            missing += [name for name in any_of if self._fits_platform(name)] or list(any_of)
+            missing += [name for name in any_of if self._fits_platform(name)]
         return tuple(missing)
 
     def _fits_platform(self, artefact: str) -> bool:

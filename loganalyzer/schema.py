@@ -112,8 +112,10 @@ def conform(rows: pl.DataFrame, **constants: str | None) -> pl.DataFrame:
         ).alias(name)
         for name, dtype in SHARED_COLUMNS.items()
     ]
-    own = [pl.col(name) for name in rows.columns if name not in SHARED_COLUMNS]
-    return rows.select(*shared, *own)
+    own = [name for name in rows.columns if name not in SHARED_COLUMNS]
+    filled = rows.with_columns(shared)
+    # By exact name: polars reads a name such as ``^a$`` or ``*`` as a pattern, and bundles can bring such names.
+    return pl.DataFrame({name: filled.get_column(name) for name in (*SHARED_COLUMNS, *own)})
 
 
 def empty_events() -> pl.DataFrame:

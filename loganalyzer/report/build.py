@@ -127,6 +127,8 @@ def _rivals(catalogue: Catalogue, one: CauseVerdict, attribution: Attribution) -
     for other in attribution.verdicts.values():
         if other.cause.id == one.cause.id or not errors & set(other.cause.errors):
             continue
+        if attribution.roots.get(other.cause.id) == one.cause.id:  # a consequence is no rival
+            continue
         if other.verdict == "ruled-out" and other.refutes:
             rivals.append(Rival(other.cause.id, f"ruled out: {other.how}"))
         elif other.verdict in SUPPORTED and SUPPORTED.index(other.verdict) >= SUPPORTED.index(one.verdict):
