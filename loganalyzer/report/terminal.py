@@ -168,12 +168,13 @@ def _about(diagnosis: Diagnosis) -> list[str]:
 
 def _evidence(page: _Page, evidence: Sequence[Evidence], details: bool) -> None:
     shown = evidence if details else _first_of_each_rule(evidence)
-    for one in shown:
+    for number, one in enumerate(shown):
+        if number == 0 or one.rule != shown[number - 1].rule:
+            page.text(Text(plain(one.rule_title), "italic"), indent=3)
         head = Text(f"{'✗' if one.role == 'refutes' else '●'} ", "dim")
         head.append(plain(_place(one)), "cyan")
         if one.timestamp is not None:
             head.append(f"  {_time(one.timestamp)}" + (" (zone assumed)" if one.time_assumed else ""), "dim")
-        head.append(f"  {plain(one.rule_title)}", "italic dim")
         page.text(head, indent=3)
         _quote(page, one.original, details)
         for cited in (*one.bounds, *one.derived_from) if details else ():
@@ -349,7 +350,7 @@ def _receipt(page: _Page, report: Report) -> None:
             f"{receipt.files} files, {_size(receipt.bytes)}: {_size(receipt.parsed_bytes)} parsed, "
             f"{_size(receipt.rejected_bytes)} rejected, {_size(receipt.skipped_bytes)} skipped; "
             f"{receipt.events} events, {receipt.rules_ran} rules"
-            + (f", {len(report.rules.unable)} rules could not run" if report.rules.unable else "")
+            + (f" ({len(report.rules.unable)} more could not run)" if report.rules.unable else "")
             + f". loganalyzer {report.tool.version}",
             "dim",
         )
