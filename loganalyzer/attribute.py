@@ -16,6 +16,7 @@ from loganalyzer.facts import Derived, Span
 from loganalyzer.schema import EventFrame, LogSource
 from loganalyzer.sigma.match import Match, Matches
 from loganalyzer.sigma.rule import Rule
+from loganalyzer.sigma.taxonomy import DERIVED_CATEGORIES
 from loganalyzer.windows import Relevance, Ticket, Window, relevance
 
 VerdictWord = Literal["confirmed", "likely", "possible", "ruled-out", "undecided", "clear"]
@@ -205,7 +206,7 @@ def _holds(holder: ArtefactFrame, span: Span) -> bool:
 
 
 def _reads(rule: LogSource, read: LogSource) -> bool:
-    derived = rule.category in ("fact", "gap", "extension_operation", "attempt")
+    derived = rule.category in DERIVED_CATEGORIES - {"config"}
     wanted = LogSource(rule.product, None if rule.service == "backup" else rule.service) if derived else rule
     return wanted.covers(read)
 

@@ -121,3 +121,13 @@ def test_no_rules_or_no_frames_give_no_matches() -> None:
     assert match([], [channel("system", {"EventID": 1})]).matches == ()
     rule = rule_for({"product": "windows", "service": "system"}, {"EventID": 1})
     assert match([rule], []).no_source == (rule.id,)
+
+
+def test_a_rule_on_lines_does_not_find_them_again_in_derived_rows() -> None:
+    waagent = {"product": "linux", "service": "waagent"}
+    line = rule_for(waagent, {"message|contains": "alpha"})
+    gap = rule_for({**waagent, "category": "gap"}, {"message|contains": "alpha"})
+    sources = (LogSource("linux", "waagent"), LogSource("linux", "waagent", "gap"))
+    frames = [frame_of(source, [{"message": "alpha"}]) for source in sources]
+    assert [one.frame for one in match([line], frames).matches] == [0]
+    assert [one.frame for one in match([gap], frames).matches] == [1]

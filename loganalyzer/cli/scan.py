@@ -135,7 +135,7 @@ def _write(report: Report, form: str, path: Path | None, given: dict[str, Any]) 
         if form == "json":
             data = to_json(report)
             if path is None:
-                click.get_binary_stream("stdout").write(data)
+                sys.stdout.buffer.write(data)
             else:
                 path.write_bytes(data)
         elif path is None:

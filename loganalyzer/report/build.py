@@ -162,7 +162,7 @@ def _one_evidence(finding: Finding, frame: EventFrame) -> Evidence:
     kind: EvidenceKind = (
         "gap" if category == "gap" else "value" if finding.lasting else "record" if record_id is not None else "line"
     )
-    original = (row["event.original"] or row["message"] or "")[:ORIGINAL_LIMIT]
+    original = _cut(row["event.original"] or row["message"] or "")
     return Evidence(
         kind=kind,
         rule=finding.rule.id,
@@ -185,7 +185,7 @@ def _one_evidence(finding: Finding, frame: EventFrame) -> Evidence:
 
 
 def _citation(cited: Mapping[str, Any]) -> Citation:
-    original = (cited["event.original"] or "")[:ORIGINAL_LIMIT]
+    original = _cut(cited["event.original"] or "")
     return Citation(
         source=cited["log.file.path"] or "",
         line=cited["log.line"],
@@ -196,6 +196,14 @@ def _citation(cited: Mapping[str, Any]) -> Citation:
         sha256=sha256_of(original),
         redacted=False,
     )
+
+
+def _cut(text: str, limit: int = ORIGINAL_LIMIT) -> str:
+    """At most ``limit`` characters, cut between words: redaction comes later and must not meet half a key."""
+    if len(text) <= limit:
+        return text
+    head, _, _ = text[:limit].rpartition(" ")
+    return head if len(head) > limit // 2 else text[:limit]
 
 
 def sha256_of(text: str) -> str:
@@ -259,7 +267,9 @@ def _next_evidence(catalogue: Catalogue, derived: Derived, attribution: Attribut
     return tuple(rows)
 
 
+#: What differs between messages of one template; also every long word that could be a key, before redaction sees it.
 _VARIABLE = re.compile(
+    r"[A-Za-z0-9+/=_%-]{28,}|"
     r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}|0x[0-9A-Fa-f]+|\b[0-9A-Fa-f]{16,}\b|\d+(?:[.:]\d+)*"
 )
 
@@ -283,7 +293,7 @@ def _unattributed(frames: Sequence[EventFrame], derived: Derived, attribution: A
                 continue
             template = _VARIABLE.sub("<*>", message.split("\n", 1)[0])[:200]
             counts[template] += 1
-            examples.setdefault(template, message[:500])
+            examples.setdefault(template, _cut(message, 500))
     ordered = sorted(counts, key=lambda template: (-counts[template], template))
     return tuple(Unattributed(one, counts[one], examples[one]) for one in ordered[:MOST_UNATTRIBUTED])
 

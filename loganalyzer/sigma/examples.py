@@ -13,7 +13,7 @@ import polars as pl
 from loganalyzer.schema import DERIVED_COLUMNS, SHARED_COLUMNS, TIMESTAMP, EventFrame, LogSource, conform
 from loganalyzer.sigma.match import match
 from loganalyzer.sigma.rule import Example, Rule
-from loganalyzer.sigma.taxonomy import scopes
+from loganalyzer.sigma.taxonomy import scopes, speaks_of
 
 #: Reads raw text as a parser would: the parser's name, a path hint or None, the bytes. Raises LookupError for an
 #: unknown parser.
@@ -69,7 +69,7 @@ def _frames(rule: Rule, example: Example, read: Read) -> Sequence[EventFrame]:
 
 
 def _covers(rule: Rule, frame: EventFrame) -> bool:
-    return any(scope.source.covers(frame.logsource) for scope in scopes(rule.logsource))
+    return any(speaks_of(scope.source, frame.logsource) for scope in scopes(rule.logsource))
 
 
 def frame_of(logsource: LogSource, events: Iterable[Mapping[str, object]]) -> EventFrame:

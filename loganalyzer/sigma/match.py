@@ -10,7 +10,7 @@ import polars as pl
 from loganalyzer.schema import EventFrame
 from loganalyzer.sigma.bind import BindError, as_text, bind, column_of, with_lower_case
 from loganalyzer.sigma.rule import Rule
-from loganalyzer.sigma.taxonomy import Scope, scopes, unmapped
+from loganalyzer.sigma.taxonomy import Scope, scopes, speaks_of, unmapped
 
 #: Expressions in one pass over a frame: enough to share the work, few enough that a broken one is found fast.
 BATCH = 64
@@ -75,7 +75,7 @@ def _rules_by_scope(rules: Iterable[Rule], frame: EventFrame) -> Mapping[Scope, 
     whole = Scope(frame.logsource)
     for rule in rules:
         for scope in scopes(rule.logsource):
-            if scope.source.covers(frame.logsource):
+            if speaks_of(scope.source, frame.logsource):
                 narrow = scope.event_ids is not None
                 groups.setdefault(scope if narrow else whole, []).append(rule)
     return groups

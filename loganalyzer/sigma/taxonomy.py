@@ -41,6 +41,9 @@ PROVENANCE_COLUMNS = frozenset(
 #: Categories of our own frames: derived rows and status documents.
 OWN_CATEGORIES = frozenset({"config", "fact", "gap", "extension_operation", "attempt", "status"})
 
+#: Categories of rows that were made from events. They repeat an event's text, so a rule must ask for them by name.
+DERIVED_CATEGORIES = OWN_CATEGORIES - {"status"}
+
 #: Products whose logs are read here.
 PRODUCTS = frozenset({"windows", "linux", "azure"})
 
@@ -147,6 +150,14 @@ def unmapped(source: LogSource) -> str | None:
     if source.category in TRACE_CATEGORIES:
         return f"log source {source}: needs a live trace, no event log has this category"
     return f"log source {source}: category {source.category!r} maps to no log that is read"
+
+
+def speaks_of(rule: LogSource, frame: LogSource) -> bool:
+    """Whether a rule of this log source reads a frame: Sigma's covering, but derived rows only for those who name them.
+
+    Without that, a rule on a line of a log would find the line again in every row that was made from it.
+    """
+    return rule.covers(frame) and (frame.category not in DERIVED_CATEGORIES or rule.category == frame.category)
 
 
 def is_own(source: LogSource) -> bool:
