@@ -86,11 +86,15 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """The result: the report, and what the exit status needs to know."""
+    """The result: the report, and what the exit status needs to know.
+
+    ``recognised``: files that a parser knows. ``unread``: what could not be read to its end and why, redacted as the
+    report is; what was skipped by design is not among it.
+    """
 
     report: Report
     recognised: int
-    incomplete: bool
+    unread: tuple[str, ...]
 
 
 def scan(
@@ -116,9 +120,10 @@ def scan(
     matches = match(rules.rules, frames)
     attribution = attribute(catalogue, derived, frames, matches, rules.rules, options.ticket)
     report = _report(inputs, reading, catalogue, derived, frames, matches, attribution, rules)
-    report = redact_report(report, Redactor()) if options.redact else report
+    redactor = Redactor("tokens" if options.redact else "off")
+    report = redact_report(report, redactor)
     recognised = sum(leaf.recognised is not None for leaf in reading.leaves)
-    return Scan(report, recognised, _incomplete(reading))
+    return Scan(report, recognised, tuple(redactor.texts(_unread(reading))))
 
 
 def read(
@@ -194,13 +199,13 @@ def example_frames(parser_name: str, path: str | None, raw: bytes) -> Sequence[E
     return [*events, *derive(events, load_tables()).frames]
 
 
-def _incomplete(reading: Reading) -> bool:
-    """Whether a recognised source, or an archive, could not be read to its end; skipped by design does not count."""
-    return (
-        bool(reading.damaged)
-        or any(archive.damage is not None for archive in reading.archives)
-        or any(not skipped.by_design for skipped in reading.skipped)
-    )
+def _unread(reading: Reading) -> list[str]:
+    """Each recognised source or archive that could not be read to its end, with the reason."""
+    root = reading.layout.root
+    told = [(leaf.path, leaf.parsed.damage[0]) for leaf in reading.leaves if leaf.parsed and leaf.parsed.damage]
+    told += [(archive.path, archive.damage) for archive in reading.archives if archive.damage is not None]
+    told += [(skipped.path, skipped.why) for skipped in reading.skipped if not skipped.by_design]
+    return sorted(f"{relative(path, root)}: {why}" for path, why in told)
 
 
 def _report(
@@ -262,7 +267,7 @@ def _leaf_coverage(reading: Reading, derived: Derived) -> list[Coverage]:
         path = relative(leaf.path, reading.layout.root)
         if leaf.recognised is None or leaf.parsed is None:
             why = "no parser knows a file of this name and content"
-            rows.append(_unread(path, leaf.size, "unrecognised", why))
+            rows.append(_unread_row(path, leaf.size, "unrecognised", why))
             continue
         parsed, own = leaf.parsed, spans[path]
         times = [time for span in own for time in (span.first, span.last) if time is not None]
@@ -304,14 +309,14 @@ def _reasons(parsed: Parsed) -> tuple[str, ...]:
 
 def _other_coverage(reading: Reading) -> list[Coverage]:
     root = reading.layout.root
-    rows = [_unread(relative(one.path, root), one.size, "skipped", one.why) for one in reading.skipped]
+    rows = [_unread_row(relative(one.path, root), one.size, "skipped", one.why) for one in reading.skipped]
     for archive in reading.archives:
         notes = (f"{archive.kind} of {archive.members} members", *((archive.damage,) if archive.damage else ()))
-        rows.append(_unread(relative(archive.path, root), 0, "archive", "; ".join(notes)))
+        rows.append(_unread_row(relative(archive.path, root), 0, "archive", "; ".join(notes)))
     return sorted(rows, key=lambda row: (row.source, row.status))
 
 
-def _unread(path: str, size: int, status: str, why: str) -> Coverage:
+def _unread_row(path: str, size: int, status: str, why: str) -> Coverage:
     return Coverage(
         source=path,
         logsource=None,

@@ -21,11 +21,13 @@ from loganalyzer.intake import Limits
 from loganalyzer.pipeline import Progress, Scan, ScanOptions, scan
 from loganalyzer.report.json_report import to_json
 from loganalyzer.report.model import Report
+from loganalyzer.report.plain_text import one_line
 from loganalyzer.report.terminal import render_terminal
 from loganalyzer.windows import Ticket
 
 FAIL_ON = ("confirmed", "likely", "possible", "cannot-tell", "never")
 FORMATS = ("text", "json")
+MOST_UNREAD = 10
 SUFFIXES = {".json": "json", ".txt": "text"}
 
 
@@ -75,6 +77,7 @@ def command(bundle: tuple[str, ...], **given: Any) -> int:
         targets.insert(0, (given["form"], None))
     for form, path in targets:
         _write(result.report, form, path, given)
+    _tell_unread(result)
     if result.recognised == 0:
         click.echo(
             "nothing was recognised: no file of this bundle is a log that can be read\n"
@@ -82,6 +85,14 @@ def command(bundle: tuple[str, ...], **given: Any) -> int:
             err=True,
         )
     return _exit_status(result, given["fail_on"], given["exit_zero"])
+
+
+def _tell_unread(result: Scan) -> None:
+    """Says on standard error what could not be read to its end: the reason for an exit status of 3."""
+    for told in result.unread[:MOST_UNREAD]:
+        click.echo(f"not read to its end: {one_line(told)}", err=True)
+    if len(result.unread) > MOST_UNREAD:
+        click.echo(f"and {len(result.unread) - MOST_UNREAD} more: see the sources in the report", err=True)
 
 
 def _options(given: dict[str, Any]) -> ScanOptions:
@@ -178,4 +189,4 @@ def _exit_status(result: Scan, fail_on: str, exit_zero: bool) -> int:
             return EXIT_FINDING
         if fail_on == "cannot-tell" and result.report.verdict == "cannot-tell":
             return EXIT_FINDING
-    return EXIT_UNREADABLE if result.recognised == 0 or result.incomplete else 0
+    return EXIT_UNREADABLE if result.recognised == 0 or result.unread else 0
