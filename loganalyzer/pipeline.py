@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import PurePosixPath
@@ -28,6 +28,7 @@ from loganalyzer.report.model import (
     Bundle,
     CatalogueInfo,
     Coverage,
+    CoverageStatus,
     Receipt,
     Report,
     RulesRun,
@@ -150,6 +151,8 @@ def read(
 def _leaf(source: Source, context: ParseContext) -> Leaf:
     recognised = recognise(source)
     parsed = recognised.parser.parse(source, context) if recognised is not None else None
+    if parsed is not None and source.damage is not None:
+        parsed = replace(parsed, damage=(*parsed.damage, source.damage))
     return Leaf(source.path, source.size, source.sha256, recognised, parsed)
 
 
@@ -311,12 +314,12 @@ def _other_coverage(reading: Reading) -> list[Coverage]:
     root = reading.layout.root
     rows = [_unread_row(relative(one.path, root), one.size, "skipped", one.why) for one in reading.skipped]
     for archive in reading.archives:
-        notes = (f"{archive.kind} of {archive.members} members", *((archive.damage,) if archive.damage else ()))
-        rows.append(_unread_row(relative(archive.path, root), 0, "archive", "; ".join(notes)))
+        why = f"{archive.kind} of {archive.members} members"
+        rows.append(_unread_row(relative(archive.path, root), 0, "archive", why, archive.damage))
     return sorted(rows, key=lambda row: (row.source, row.status))
 
 
-def _unread_row(path: str, size: int, status: str, why: str) -> Coverage:
+def _unread_row(path: str, size: int, status: CoverageStatus, why: str, damage: str | None = None) -> Coverage:
     return Coverage(
         source=path,
         logsource=None,
@@ -332,8 +335,8 @@ def _unread_row(path: str, size: int, status: str, why: str) -> Coverage:
         first=None,
         last=None,
         gaps=(),
-        status=status,  # type: ignore[arg-type]  # one of the literals, by the three callers above
-        notes=(),
+        status=status,
+        notes=(damage,) if damage is not None else (),
     )
 
 

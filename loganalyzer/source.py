@@ -12,10 +12,12 @@ class Source:
     """A leaf of a bundle, held in memory while it is parsed.
 
     ``path`` uses ``/``, has no ``..`` and no leading ``/``; a member of a nested archive is ``outer.zip!inner/name``.
+    ``damage`` says why the bytes end early or may be wrong (a cut archive, a bad checksum); None: they are all there.
     """
 
     path: str
     data: bytes
+    damage: str | None = None
 
     @property
     def size(self) -> int:

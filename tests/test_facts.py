@@ -91,6 +91,14 @@ def test_silence_to_the_end_of_the_bundle_is_a_gap_witnessed_by_other_logs() -> 
     assert row["derived_from"][0]["@timestamp"] == datetime(2026, 3, 1, 1, 5, tzinfo=UTC)
 
 
+def test_silence_behind_a_cut_is_not_the_end_of_the_bundle() -> None:
+    agent = make_frame(WAAPPAGENT, "WaAppAgent.log", *_hearts("2026-03-01 01:00", "2026-03-01 01:05"))
+    system = make_frame(SYSTEM, "System.evtx", {"at": "2026-03-01 09:05", "message": "Service Control Manager 7036: x"})
+    derived = derive([agent, system], load_tables(), frozenset(["WaAppAgent.log"]))
+    (gap,) = [frame.rows for frame in derived.frames if frame.logsource.category == "gap"]
+    assert gap["closed_by"].to_list() == ["cut"]
+
+
 def test_without_another_log_silence_at_the_end_is_no_gap() -> None:
     agent = make_frame(WAAPPAGENT, "WaAppAgent.log", *_hearts("2026-03-01 01:00", "2026-03-01 01:05"))
     assert derived_rows([agent], LogSource("windows", "waappagent", "gap")) == []

@@ -306,7 +306,7 @@ def test_a_file_that_breaks_off_while_it_is_read_keeps_what_was_read() -> None:
             return super().read(10)
 
     items = list(walk(["-"], stdin=Breaking(b"0123456789rest")))
-    assert items[0] == Source("stdin", b"0123456789")
+    assert items[0] == Source("stdin", b"0123456789", "Input/output error")
     assert isinstance(items[1], Skipped)
     assert (items[1].why, items[1].by_design) == ("cannot be read to its end: Input/output error", False)
 

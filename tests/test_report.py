@@ -39,7 +39,7 @@ from loganalyzer.report.model import (
     Unattributed,
     Undecided,
 )
-from loganalyzer.report.plain_text import cut_end, cut_start, one_line, plain
+from loganalyzer.report.plain_text import cut_end, one_line, plain
 from loganalyzer.report.terminal import render_terminal
 
 WHEN = datetime(2026, 3, 1, 2, 10, 32, 125000, tzinfo=UTC)
@@ -72,6 +72,7 @@ def _evidence(
         timestamp=WHEN,
         time_assumed=None,
         original=original,
+        message=original,
         sha256=_sha256(original),
         redacted=False,
         bounds=(),
@@ -158,7 +159,7 @@ EXAMPLE = Report(
     unattributed=(Unattributed("Error <*> in module <*>", 3, "Error 5 in module 7"),),
     coverage=(
         _coverage("windows/winevt/Logs/Microsoft-Windows-AppLocker%4EXE and DLL.evtx"),
-        _coverage("cut.log.gz", status="partial", why="the gz ends early", rejected=2, rejected_bytes=400),
+        _coverage("cut.log.gz", status="partial", notes=("the gz ends early",), rejected=2, rejected_bytes=400),
         _coverage("photo.jpg", status="unrecognised", why="no parser knows it", events=0, logsource=None, parser=None),
         _coverage("inner.zip", status="archive", events=0, first=None, last=None, logsource=None, parser=None),
     ),
@@ -441,5 +442,4 @@ def test_plain_text_loses_control_characters_and_keeps_the_rest() -> None:
     assert plain("\x1b]52;never closed") == "]52;never closed"
     assert one_line(" a  b \n\n c ") == "a b ⏎ c"
     assert cut_end("漢字漢字", 5) == "漢字…"
-    assert cut_start("漢字漢字", 5) == "…漢字"
-    assert cut_end("abc", 3) == cut_start("abc", 3) == "abc"
+    assert cut_end("abc", 3) == "abc"

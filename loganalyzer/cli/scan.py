@@ -54,7 +54,7 @@ SUFFIXES = {".json": "json", ".txt": "text"}
 @click.option("-q", "--quiet", is_flag=True, help="Only the verdict, no progress.")
 @click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True)
 @click.option("--max-members", type=click.IntRange(min=1), help="Most files of a bundle.")
-@click.option("--max-depth", type=click.IntRange(min=0), help="Deepest archive inside an archive.")
+@click.option("--max-depth", type=click.IntRange(min=1), help="Deepest archive inside an archive.")
 @click.option(
     "--max-expanded",
     "max_expanded_bytes",
@@ -69,7 +69,7 @@ def command(bundle: tuple[str, ...], **given: Any) -> int:
 
     Several paths are read as one bundle of one VM.
     """
-    targets = [_target(one) for one in given["outputs"]]
+    targets = [_target(one, given["form"]) for one in given["outputs"]]
     options = _options(given)
     with _progress(given["quiet"]) as progress:
         result = scan(bundle, options, stdin=sys.stdin.buffer if "-" in bundle else None, progress=progress)
@@ -126,13 +126,13 @@ def _time(text: str | None, zone: ZoneInfo | None) -> datetime | None:
     return (time if time.tzinfo is not None else time.replace(tzinfo=zone or UTC)).astimezone(UTC)
 
 
-def _target(text: str) -> tuple[str, Path | None]:
-    """Format and path of one ``-o``; None is standard output."""
+def _target(text: str, form_of_stdout: str) -> tuple[str, Path | None]:
+    """Format and path of one ``-o``; None is standard output, whose format ``-f`` names."""
     prefix, separator, rest = text.partition(":")
     if separator and prefix in FORMATS:
         return prefix, None if rest == "-" else Path(rest)
     if text == "-":
-        return "text", None
+        return form_of_stdout, None
     form = SUFFIXES.get(Path(text).suffix.lower())
     if form is None:
         raise UsageError(

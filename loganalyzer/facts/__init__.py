@@ -42,7 +42,7 @@ def derive(events: Sequence[EventFrame], tables: Tables, damaged: frozenset[str]
     frames = [
         *(_as_derived(frame) for frame in events if frame.logsource.category == "config"),
         *fact_frames(events, tables.facts),
-        *gap_frames(events, tables.series),
+        *gap_frames(events, tables.series, damaged),
         *operation_frames(events, tables.operations),
         *attempt_frames(found, platform),
     ]

@@ -39,6 +39,8 @@ class Span:
         """
         if not self.whole:
             return False
+        if self.logsource.category is not None:  # a state or a status document, not a log
+            return True
         return self.first is None or self.first <= start or (self.first <= end and self.first - start < GAP / 12)
 
 

@@ -20,9 +20,10 @@ from loganalyzer.facts.hits import Hit, by_time, derived_frame, find
 from loganalyzer.facts.tables import SeriesRow
 from loganalyzer.schema import EventFrame, LogSource
 
-#: ``seconds`` is the length; ``closed_by`` is ``next`` (it went on) or ``bundle_end``; ``count`` counts the bad events
-#: in it; ``recovered`` is ``true`` or ``false``; ``witnessed_seconds`` is how long after its start other logs of the
-#: bundle still have entries inside it, so that a machine that was off is told from an agent that was.
+#: ``seconds`` is the length. ``closed_by`` is ``next`` (it went on), ``bundle_end``, or ``cut`` (the source could not
+#: be read any further, so nothing is known of what follows). ``count`` counts the bad events in it; ``recovered`` is
+#: ``true`` or ``false``. ``witnessed_seconds`` is how long after its start other logs of the bundle still have entries
+#: inside it, so that a machine that was off is told from an agent that was.
 GAP_COLUMNS = {
     "series": pl.String(),
     "kind": pl.String(),
@@ -37,16 +38,18 @@ GAP_COLUMNS = {
 _TOLERANCE = 1.5
 
 
-def gap_frames(frames: Sequence[EventFrame], table: Sequence[SeriesRow]) -> list[EventFrame]:
-    """One frame a log source (``category: gap``), rows by time."""
+def gap_frames(
+    frames: Sequence[EventFrame], table: Sequence[SeriesRow], damaged: frozenset[str] = frozenset()
+) -> list[EventFrame]:
+    """One frame a log source (``category: gap``), rows by time. ``damaged``: sources not read to their end."""
     rows: dict[LogSource, list[dict[str, Any]]] = defaultdict(list)
     times = _times_by_path(frames)
     for entry in table:
         source = LogSource(entry.logsource.product, entry.logsource.service, "gap")
         good = by_time(hit for pattern in entry.good for hit in find(frames, pattern))
         bad = by_time(hit for pattern in entry.bad for hit in find(frames, pattern))
-        rows[source].extend(_outages(entry, good, bad, times))
-        rows[source].extend(_silences(entry, good, times))
+        rows[source].extend(_outages(entry, good, bad, times, damaged))
+        rows[source].extend(_silences(entry, good, times, damaged))
     return [derived_frame(source, own, GAP_COLUMNS) for source, own in sorted(rows.items()) if own]
 
 
@@ -63,7 +66,11 @@ def _times_by_path(frames: Sequence[EventFrame]) -> dict[str, list[datetime]]:
 
 
 def _outages(
-    entry: SeriesRow, good: Sequence[Hit], bad: Sequence[Hit], times: dict[str, list[datetime]]
+    entry: SeriesRow,
+    good: Sequence[Hit],
+    bad: Sequence[Hit],
+    times: dict[str, list[datetime]],
+    damaged: frozenset[str],
 ) -> list[dict[str, Any]]:
     rows, opened = [], list[Hit]()
     marked = sorted([(hit.time, 0, hit) for hit in bad] + [(hit.time, 1, hit) for hit in good], key=lambda one: one[:2])
@@ -75,11 +82,14 @@ def _outages(
             opened = []
     if opened:
         end = max(times.get(opened[-1].path or "", []), default=opened[-1].time)
-        rows.append(_gap(entry, "outage", opened[0], opened[-1], end, "bundle_end", len(opened), times))
+        closed_by = "cut" if opened[-1].path in damaged else "bundle_end"
+        rows.append(_gap(entry, "outage", opened[0], opened[-1], end, closed_by, len(opened), times))
     return rows
 
 
-def _silences(entry: SeriesRow, good: Sequence[Hit], times: dict[str, list[datetime]]) -> list[dict[str, Any]]:
+def _silences(
+    entry: SeriesRow, good: Sequence[Hit], times: dict[str, list[datetime]], damaged: frozenset[str]
+) -> list[dict[str, Any]]:
     if entry.period is None or not good:
         return []
     due = timedelta(seconds=entry.period * _TOLERANCE)
@@ -91,7 +101,8 @@ def _silences(entry: SeriesRow, good: Sequence[Hit], times: dict[str, list[datet
     last = good[-1]
     bundle_end = max((known[-1] for known in times.values() if known), default=last.time)
     if last.time is not None and bundle_end is not None and bundle_end - last.time > due:
-        rows.append(_gap(entry, "silence", last, last, bundle_end, "bundle_end", 0, times))
+        closed_by = "cut" if last.path in damaged else "bundle_end"
+        rows.append(_gap(entry, "silence", last, last, bundle_end, closed_by, 0, times))
     return rows
 
 
@@ -109,7 +120,7 @@ def _gap(
     cited = [start.citation()] if bound is start else [start.citation(), bound.citation()]
     return {
         **start.row(),
-        "event.end": end,
+        "event.end": None if closed_by == "bundle_end" else end,  # an open gap goes on
         "derived_from": cited,
         "series": entry.series,
         "kind": kind,

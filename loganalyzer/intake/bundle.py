@@ -235,7 +235,7 @@ def _leaf(node: _Node, walk: _Walk) -> Iterator[Item]:
         return
     data = node.stream.read_whole(most)
     if data or not node.stream.damage:
-        yield Source(node.path, data)
+        yield Source(node.path, data, node.stream.damage)
     elif node.depth:
         yield Skipped(node.path, node.known_size, f"damaged: {node.stream.damage}", False)
 

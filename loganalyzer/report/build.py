@@ -39,6 +39,7 @@ MOST_NEXT = 5
 MOST_UNATTRIBUTED = 10
 MOST_RIVALS = 5
 ORIGINAL_LIMIT = 4096
+MESSAGE_LIMIT = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +178,7 @@ def _one_evidence(finding: Finding, frame: EventFrame) -> Evidence:
         timestamp=row["@timestamp"],
         time_assumed=row["time.assumed"],
         original=original,
+        message=_cut(row["message"] or "", MESSAGE_LIMIT),
         sha256=sha256_of(original),
         redacted=False,
         bounds=cited if kind == "gap" else (),
@@ -235,8 +237,8 @@ def _undecided(one: CauseVerdict, catalogue: Catalogue) -> Undecided:
 def _next_evidence(catalogue: Catalogue, derived: Derived, attribution: Attribution) -> tuple[NextEvidence, ...]:
     """The artefacts that would decide most of what is undecided.
 
-    First those that bear on what is known: causes upstream of a supported one, or documented for the ticket's errors.
-    Then artefacts that a parser reads, then those that decide causes of the first article.
+    First those that a parser reads. Among them, those that bear on what is known: causes upstream of a supported one,
+    or documented for the ticket's errors or for the errors of a supported umbrella cause.
     """
     separates: dict[str, list[str]] = defaultdict(list)
     for one in attribution.verdicts.values():
@@ -245,12 +247,15 @@ def _next_evidence(catalogue: Catalogue, derived: Derived, attribution: Attribut
                 separates[name].append(one.cause.id)
     near = {cause for code in attribution.ticket_errors if (error := catalogue.error(code)) for cause in error.causes}
     near |= {above for name in attribution.ranked for above in catalogue.upstream_causes(name)}
+    umbrellas = [catalogue.causes[name] for name in attribution.ranked if catalogue.causes[name].umbrella]
+    near |= {cause for umbrella in umbrellas for code in umbrella.errors for cause in catalogue.errors[code].causes}
 
-    def weight(name: str) -> tuple[int, bool, int, int, str]:
+    def weight(name: str) -> tuple[bool, int, bool, int, int, str]:
         causes = separates[name]
         seeds = sum(catalogue.causes[cause].seed for cause in causes)
         close = sum(catalogue.causes[cause].seed for cause in near & set(causes))
-        return (-close, not catalogue.artefacts[name].logsources, -seeds, -len(causes), name)
+        absent = not spans_of(catalogue, name, derived.spans, derived.platform)
+        return (not catalogue.artefacts[name].logsources, -close, not absent, -seeds, -len(causes), name)
 
     rows = []
     for name in sorted(separates, key=weight)[:MOST_NEXT]:

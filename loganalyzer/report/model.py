@@ -45,7 +45,8 @@ class Evidence:
     """A match of a rule, with the place that it can be re-read from.
 
     ``offset`` and ``length`` are bytes of the source. A ``gap`` cites the two entries around it in ``bounds``, a
-    ``value`` the entries that it was derived from. ``time_assumed`` says why a zone or a year had to be assumed.
+    ``value`` the entries that it was derived from. ``message`` is the readable part of ``original``.
+    ``time_assumed`` says why a zone or a year had to be assumed.
     """
 
     kind: EvidenceKind = field(metadata=OURS)
@@ -61,6 +62,7 @@ class Evidence:
     timestamp: datetime | None
     time_assumed: str | None
     original: str
+    message: str
     sha256: str = field(metadata=OURS)
     redacted: bool
     bounds: tuple[Citation, ...]

@@ -37,13 +37,3 @@ def cut_end(text: str, cells: int) -> str:
     while kept and cell_len(kept) > cells - 1:
         kept = kept[:-1]
     return kept + "…"
-
-
-def cut_start(text: str, cells: int) -> str:
-    """The text, with ``…`` for what it begins with if it is wider than that many cells; paths differ at their end."""
-    if cell_len(text) <= cells:
-        return text
-    kept = text[-max(cells - 1, 1) :]
-    while kept and cell_len(kept) > cells - 1:
-        kept = kept[1:]
-    return "…" + kept

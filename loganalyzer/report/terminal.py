@@ -25,11 +25,10 @@ from loganalyzer.report.model import (
     Report,
     Undecided,
 )
-from loganalyzer.report.plain_text import cut_end, cut_start, one_line, plain
+from loganalyzer.report.plain_text import cut_end, one_line, plain
 
 _EVIDENCE_SHOWN: Final = 3
 _ATTEMPTS_SHOWN: Final = 5
-_SOURCES_SHOWN: Final = 12
 _CODES_SHOWN: Final = 4
 _CAUSES_SHOWN: Final = 6
 _DOCS_SHOWN: Final = 2
@@ -176,7 +175,7 @@ def _evidence(page: _Page, evidence: Sequence[Evidence], details: bool) -> None:
         if one.timestamp is not None:
             head.append(f"  {_time(one.timestamp)}" + (" (zone assumed)" if one.time_assumed else ""), "dim")
         page.text(head, indent=3)
-        _quote(page, one.original, details)
+        _quote(page, one.message if one.kind == "record" and not details else one.original, details)
         for cited in (*one.bounds, *one.derived_from) if details else ():
             page.text(Text(f"from {plain(_place(cited))}", "dim"), indent=7)
             _quote(page, cited.original, details, indent=7)
@@ -210,7 +209,7 @@ def _place(cited: Evidence | Citation) -> str:
 def _cannot_tell(page: _Page, report: Report, details: bool) -> None:
     if not report.undecided and not report.next_evidence:
         return
-    page.heading("Cannot tell")
+    page.heading("Not decided")
     if report.undecided:
         page.text(_undecided_line(report.undecided, details), indent=2)
     if report.receipt.not_guest_visible:
@@ -294,38 +293,60 @@ def _coverage(page: _Page, coverage: Sequence[Coverage], details: bool) -> None:
     if not coverage:
         return
     page.heading("Sources")
-    order = {"partial": 0, "skipped": 1, "unrecognised": 1, "read": 2, "archive": 3}
-    shown = list(coverage)
-    if not details:
-        shown = sorted((one for one in coverage if one.status != "archive"), key=lambda one: order[one.status])
-        shown = sorted(shown[:_SOURCES_SHOWN], key=lambda one: one.source)
-    status_width = max((len(one.status) for one in shown), default=6)
-    room = max(page.width - status_width - 44, page.width // 4)
-    table = Table(
+    if details:
+        _every_source(page, coverage)
+        return
+    _log_sources(page, [one for one in coverage if one.status in ("read", "partial")])
+    for one in coverage:
+        if one.status in ("partial", "skipped") or (one.status == "archive" and one.notes):
+            why = "; ".join(one_line(note) for note in one.notes[:2]) or one_line(one.why)
+            page.item(one.status, f"{one_line(one.source)}: {why}", indent=2, style=_STATUSES[one.status])
+    unknown = [one.source for one in coverage if one.status == "unrecognised"]
+    if unknown:
+        named = _some([one_line(source.rsplit("/", 1)[-1]) for source in unknown], _CAUSES_SHOWN)
+        page.text(Text(f"{len(unknown)} not recognised: {named} (--details)", "dim"), indent=2)
+
+
+def _table(*columns: Column) -> Table:
+    for column in columns:
+        column.header_style = "dim"
+    return Table(*columns, box=None, pad_edge=False)
+
+
+def _log_sources(page: _Page, read: Sequence[Coverage]) -> None:
+    """One row a log source: how many files and events, and the time that they show."""
+    table = _table(
+        Column("log source"),
+        Column("files", justify="right", no_wrap=True),
+        Column("events", justify="right", no_wrap=True),
+        Column("time shown", no_wrap=True),
+    )
+    for logsource in sorted({one.logsource or "" for one in read}):
+        own = [one for one in read if (one.logsource or "") == logsource]
+        firsts = [one.first for one in own if one.first is not None]
+        lasts = [one.last for one in own if one.last is not None]
+        span = _rough_span(min(firsts), max(lasts)) if firsts and lasts else ""
+        events = str(sum(one.events for one in own))
+        table.add_row(Text(plain(logsource), overflow="fold"), str(len(own)), events, Text(span, "dim"))
+    if read:
+        page.table(table)
+
+
+def _every_source(page: _Page, coverage: Sequence[Coverage]) -> None:
+    table = _table(
         Column("source"),
         Column("status", no_wrap=True),
         Column("events", justify="right", no_wrap=True),
         Column("what was read, or why not"),
-        box=None,
-        pad_edge=False,
     )
-    for column in table.columns:
-        column.header_style = "dim"
-    for one in shown:
-        source = plain(one.source) if details else cut_start(one_line(one.source), room)
+    for one in coverage:
         table.add_row(
-            Text(source, overflow="fold"),
+            Text(plain(one.source), overflow="fold"),
             Text(one.status, _STATUSES[one.status]),
             str(one.events) if one.events else "",
-            Text("\n".join(_about_source(one, details)), "dim", overflow="fold"),
+            Text("\n".join(_about_source(one, details=True)), "dim", overflow="fold"),
         )
     page.table(table)
-    rest = [one.status for one in coverage]
-    for one in shown:
-        rest.remove(one.status)
-    if rest:
-        counted = ", ".join(f"{rest.count(status)} {status}" for status in order if status in rest)
-        page.text(Text(f"+{counted} (--details)", "dim"), indent=2)
 
 
 def _about_source(one: Coverage, details: bool) -> list[str]:
