@@ -153,8 +153,9 @@ class _Judge:
         ):
             how = f"the VM runs {self.derived.platform.capitalize()}"
             return CauseVerdict(cause, "ruled-out", (), (), history, (), how)
-        any_of = cause.requires.any_of
-        if any_of and not any(self._fits_platform(name) for name in any_of):
+        any_of, all_of = cause.requires.any_of, cause.requires.all_of
+        foreign = [name for name in all_of if not self._fits_platform(name)]
+        if foreign or (any_of and not any(self._fits_platform(name) for name in any_of)):
             how = f"nothing in a {self.derived.platform.capitalize()} guest decides it" + past
             return CauseVerdict(cause, "undecided", (), (), history, (), how)
         missing = self._missing(cause)

@@ -29,7 +29,8 @@ from loganalyzer.report.model import (
     Unattributed,
     Undecided,
 )
-from loganalyzer.schema import EventFrame
+from loganalyzer.schema import SHARED_COLUMNS, EventFrame
+from loganalyzer.sigma.ir import leaves
 
 #: Evidence shown of one rule: its first entries and its last.
 FIRST_OF_RULE = 4
@@ -178,12 +179,30 @@ def _one_evidence(finding: Finding, frame: EventFrame) -> Evidence:
         timestamp=row["@timestamp"],
         time_assumed=row["time.assumed"],
         original=original,
-        message=_cut(row["message"] or "", MESSAGE_LIMIT),
+        message=_cut(_message(finding, row), MESSAGE_LIMIT),
         sha256=sha256_of(original),
         redacted=False,
         bounds=cited if kind == "gap" else (),
         derived_from=cited if kind == "value" else (),
     )
+
+
+def _message(finding: Finding, row: Mapping[str, Any]) -> str:
+    """The readable text of an entry; of an event record the fields that the rule asked for come first."""
+    message = row["message"] or ""
+    if row.get("EventRecordID") is None or finding.lasting:
+        return message
+    asked = dict.fromkeys(leaf.field for leaf in leaves(finding.rule.condition) if leaf.field is not None)
+    values = {name: row.get(name) for name in asked if name not in _TOLD}
+    named = [
+        f"{name}={value}" for name, value in values.items() if isinstance(value, str) and value not in message[:80]
+    ]
+    head, colon, rest = message.partition(": ")
+    return f"{head}{colon}{'; '.join([*named, rest])}" if named else message
+
+
+#: Fields that every event message begins with, or that are the message.
+_TOLD = frozenset({"EventID", "Provider_Name", "Channel", "Data", *SHARED_COLUMNS})
 
 
 def _citation(cited: Mapping[str, Any]) -> Citation:
