@@ -52,7 +52,7 @@ class Relevance:
 
     ``end`` is the window in which single events still stand; with attempts there is none, for then only what lasts
     (a state, an open gap, an operation that never recovered) stands at the end. ``since`` is the end of the last
-    success: what ended before is history.
+    success: what began before it did not keep a backup from succeeding, and is history unless a later attempt failed.
     """
 
     failed: tuple[Window, ...]
@@ -74,7 +74,7 @@ class Relevance:
         for window in self.windows:
             if window.holds(first, last, assumed):
                 return window
-        if lasting and last is None:
+        if lasting and last is None and (self.since is None or first >= self.since):
             return "standing"
         return None
 

@@ -118,6 +118,17 @@ def test_support_inside_a_failed_attempt_counts() -> None:
     assert result.verdict == "cause-found"
 
 
+def test_a_state_that_began_before_the_last_success_is_history_and_one_that_began_after_it_stands() -> None:
+    operation = rule(1, "other-extension-failed", "alpha", source="product: linux\nservice: waagent\ncategory: gap")
+    text = operation.replace("message|contains: alpha", "series: wireserver\n        closed_by: bundle_end")
+    bad = "[HTTP Failed] GET http://168.63.129.16/machine -- IOError timed out"
+    log = make_frame(VMSNAPSHOT, "extension.log", *backup("10:00", SUCCEEDED))
+    before = run([text], [log, agent(("09:00", bad), ("11:00", "end"))])
+    after = run([text], [log, agent(("10:30", bad), ("11:00", "end"))])
+    assert before.ranked == ()
+    assert after.ranked == ("other-extension-failed",)
+
+
 def test_a_failed_attempt_before_a_success_is_history() -> None:
     log = make_frame(VMSNAPSHOT, "extension.log", *backup("10:00", FAILED), *backup("12:00", SUCCEEDED, 2))
     result = run([rule(1, "wireserver-blocked", "alpha")], [log, agent(("10:00", "alpha"))])
