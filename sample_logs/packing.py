@@ -23,8 +23,9 @@ _TAR_TIME = 1751328000
 class SampleBundle:
     """A bundle and what must be found in it.
 
-    ``files`` are the members by path with ``/``. ``verdict`` and ``cause`` (None: no diagnosis) are what a scan has to
-    say first, ``exit_status`` what it ends with; ``secrets`` are texts inside that no report may show.
+    ``files`` are the members by path with ``/``. ``verdict`` is the bundle's, ``cause`` that of the first diagnosis
+    (None: there is none; where the bundle's verdict is not cause-found, the diagnosis is only possible),
+    ``exit_status`` what the scan ends with; ``secrets`` are texts inside that no report may show.
     """
 
     name: str

@@ -281,7 +281,7 @@ def cannot_tell() -> SampleBundle:
         "zip",
         disk(machine, evtx(machine, "System", "Application"), {40: well(first)}, aggregate),
         "cannot-tell",
-        None,
+        "snapshot-status-unavailable",
         0,
     )
 
