@@ -7,6 +7,7 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import PurePosixPath
@@ -169,8 +170,9 @@ def _frames(leaves: Iterable[Leaf], layout: Layout) -> tuple[EventFrame, ...]:
     )
 
 
+@lru_cache(maxsize=1)
 def builtin_rules() -> Loaded:
-    """The signatures of this package."""
+    """The signatures of this package, read once in a process."""
     return load_rules(builtin_rule_texts())
 
 
