@@ -250,7 +250,7 @@ def python_missing() -> SampleBundle:
         "directory",
         {
             "waagent.log": log.text(),
-            "shell.log": shell_log([(FIRST_NIGHT, 3), (SECOND_NIGHT, 3)], None),
+            "shell.log": shell_log([(night + timedelta(seconds=2), 3) for night in (FIRST_NIGHT, SECOND_NIGHT)], None),
             "waagent.conf": waagent_conf(),
             "os-release": os_release(vm),
         },
