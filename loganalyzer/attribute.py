@@ -87,7 +87,8 @@ def attribute(
     windows = relevance(derived, ticket)
     findings = _findings(frames, matches, windows)
     ruled = _rules_by_cause(rules)
-    judge = _Judge(catalogue, derived, windows, findings, ruled)
+    covered = frozenset(name for name in catalogue.artefacts if _is_covered(catalogue, name, derived, windows))
+    judge = _Judge(catalogue, derived, findings, ruled, covered)
     verdicts = {cause.id: judge.judge(cause) for cause in catalogue.causes.values()}
     errors = tuple(dict.fromkeys(found.error.code for text in ticket.errors for found in catalogue.find_codes(text)))
     ranked, roots = _rank(catalogue, verdicts, errors)
@@ -127,16 +128,17 @@ def _finding(frame: EventFrame, match: Match, windows: Relevance) -> Finding:
 class _Judge:
     catalogue: Catalogue
     derived: Derived
-    windows: Relevance
     findings: Mapping[str, Sequence[Finding]]
     rules: Mapping[str, Sequence[Rule]]
+    covered: frozenset[str]
 
     def judge(self, cause: Cause) -> CauseVerdict:
         found = self.findings.get(cause.id, ())
         relevant = [one for one in found if one.where is not None]
         history = tuple(one for one in found if one.where is None and _role(one) == "supports")
         refutes = tuple(one for one in relevant if _role(one) == "refutes")
-        supports = tuple(one for one in relevant if _role(one) == "supports" and not _answered(one, refutes))
+        answer = _Answer.of(refutes)
+        supports = tuple(one for one in relevant if _role(one) == "supports" and not answer.to(one))
         if supports:
             verdict, how = _weigh(supports)
             return CauseVerdict(cause, verdict, supports, refutes, history, (), how)
@@ -185,10 +187,16 @@ class _Judge:
         return self.derived.platform == "unknown" or platform in (self.derived.platform, "both", "control-plane")
 
     def _covered(self, artefact: str) -> bool:
-        spans = spans_of(self.catalogue, artefact, self.derived.spans, self.derived.platform)
-        if not self.windows.windows:
-            return bool(spans)
-        return all(any(span.covers(window.opened, window.end) for span in spans) for window in self.windows.windows)
+        return artefact in self.covered
+
+
+def _is_covered(catalogue: Catalogue, artefact: str, derived: Derived, windows: Relevance) -> bool:
+    """Whether what was read of an artefact covers every window."""
+    spans = spans_of(catalogue, artefact, derived.spans, derived.platform)
+    if not windows.windows:
+        return bool(spans)
+    spans.sort(key=lambda span: (span.first is not None, span.first))  # what begins first is most likely to cover
+    return all(any(span.covers(window.opened, window.end) for span in spans) for window in windows.windows)
 
 
 def spans_of(catalogue: Catalogue, artefact: str, spans: Sequence[Span], platform: str) -> list[Span]:
@@ -221,23 +229,32 @@ def _strength(finding: Finding) -> str:
     return attribution.strength or "weak" if attribution is not None else "weak"
 
 
-def _answered(support: Finding, refutes: Sequence[Finding]) -> bool:
-    """Whether refuting evidence takes this support away.
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What refuting evidence takes away, as far as that does not depend on the support.
 
-    Definitive refutation always does. A state is answered by a state. What was seen in a failed attempt stays true of
-    that attempt; outside of one, a later refutation shows that the fault is over.
+    Definitive refutation takes all. A state is answered by a state. What was seen in a failed attempt stays true of
+    that attempt; outside of one, a later refutation (``latest``) shows that the fault is over.
     """
-    for refute in refutes:
-        if _strength(refute) == "definitive":
+
+    definitive: bool
+    state: bool
+    latest: datetime | None
+
+    @staticmethod
+    def of(refutes: Sequence[Finding]) -> _Answer:
+        starts = [one.start for one in refutes if one.start is not None]
+        definitive = any(_strength(one) == "definitive" for one in refutes)
+        return _Answer(definitive, len(starts) < len(refutes), max(starts, default=None))
+
+    def to(self, support: Finding) -> bool:
+        """Whether the support is taken away."""
+        if self.definitive:
             return True
         if support.start is None:
-            if refute.start is None:
-                return True
-        elif refute.start is not None and refute.start >= (support.end or support.start):
-            in_attempt = isinstance(support.where, Window) and support.where.attempt is not None
-            if not in_attempt:
-                return True
-    return False
+            return self.state
+        in_attempt = isinstance(support.where, Window) and support.where.attempt is not None
+        return not in_attempt and self.latest is not None and self.latest >= (support.end or support.start)
 
 
 def _weigh(supports: Sequence[Finding]) -> tuple[VerdictWord, str]:

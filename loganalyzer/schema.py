@@ -8,10 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import polars as pl
 
 TIMESTAMP = pl.Datetime("us", "UTC")
+
+#: Bounds of the times of events. What lies outside is a zero of .NET or Go, a FILETIME without a value or damage, not a
+#: time: polars holds years that Python cannot, and hours are added to and taken from what lies inside.
+FIRST_TIME = datetime(1601, 1, 1, tzinfo=UTC)
+LAST_TIME = datetime(9998, 12, 31, tzinfo=UTC)
 
 #: The columns that every frame has. ``@timestamp`` is null when the time is unknown; ``time.assumed`` says why a time
 #: zone or a year had to be assumed (null: nothing was). ``log.offset`` and ``log.length`` are bytes of the source as
@@ -99,7 +105,8 @@ class EventFrame:
 def conform(rows: pl.DataFrame, **constants: str | None) -> pl.DataFrame:
     """Returns ``rows`` with every shared column present, typed and in front; own columns follow in their order.
 
-    ``constants`` fill a shared column for all rows; a key uses ``_`` for ``.`` (``log_file_path="a.log"``).
+    ``constants`` fill a shared column for all rows; a key uses ``_`` for ``.`` (``log_file_path="a.log"``). A time
+    outside of ``FIRST_TIME`` to ``LAST_TIME`` is unknown: null.
     """
     fixed = {key.replace("_", "."): value for key, value in constants.items()}
     shared = [
@@ -113,7 +120,8 @@ def conform(rows: pl.DataFrame, **constants: str | None) -> pl.DataFrame:
         for name, dtype in SHARED_COLUMNS.items()
     ]
     own = [name for name in rows.columns if name not in SHARED_COLUMNS]
-    filled = rows.with_columns(shared)
+    time = pl.col("@timestamp")
+    filled = rows.with_columns(shared).with_columns(pl.when(time.is_between(FIRST_TIME, LAST_TIME)).then(time))
     # By exact name: polars reads a name such as ``^a$`` or ``*`` as a pattern, and bundles can bring such names.
     return pl.DataFrame({name: filled.get_column(name) for name in (*SHARED_COLUMNS, *own)})
 

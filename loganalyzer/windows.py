@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
+from itertools import accumulate
 
 from loganalyzer.facts import Attempt, Derived
 
@@ -46,9 +49,9 @@ class Window:
         return first - slack <= self.end and (last is None or last + slack >= self.start)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Relevance:
-    """The failed attempts' windows and the end of the bundle.
+    """The failed attempts' windows, by their starts, and the end of the bundle.
 
     ``end`` is the window in which single events still stand; with attempts there is none, for then only what lasts
     (a state, an open gap, an operation that never recovered) stands at the end. ``since`` is the end of the last
@@ -60,10 +63,24 @@ class Relevance:
     since: datetime | None
     last: datetime | None
 
-    @property
+    @cached_property
     def windows(self) -> tuple[Window, ...]:
-        """All windows, failed attempts first."""
-        return (*self.failed, self.end) if self.end is not None else self.failed
+        """All windows by their starts: those of failed attempts, or the end of the bundle."""
+        found = (*self.failed, self.end) if self.end is not None else self.failed
+        return tuple(sorted(found, key=lambda window: window.start))
+
+    @cached_property
+    def _reached(self) -> list[datetime]:
+        """For each window the latest end of it and of those before it."""
+        return list(accumulate((window.end for window in self.windows), max))
+
+    def touched(self, first: datetime, last: datetime | None, assumed: bool) -> Window | None:
+        """The first window that holds the time. A bundle may show many thousand attempts, and as many findings."""
+        place = bisect_left(self._reached, first - UNCERTAIN if assumed else first)
+        if place == len(self.windows):  # all windows ended before
+            return None
+        window = self.windows[place]  # the first that did not; those behind it begin later still
+        return window if window.holds(first, last, assumed) else None
 
     def placed(
         self, first: datetime | None, last: datetime | None, assumed: bool, lasting: bool
@@ -71,9 +88,9 @@ class Relevance:
         """Where evidence counts: in a window, as a state (``"standing"``), or nowhere (None: history)."""
         if first is None:
             return "standing"
-        for window in self.windows:
-            if window.holds(first, last, assumed):
-                return window
+        window = self.touched(first, last, assumed)
+        if window is not None:
+            return window
         if lasting and last is None and (self.since is None or first >= self.since):
             return "standing"
         return None

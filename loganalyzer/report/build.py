@@ -323,5 +323,4 @@ def _unattributed(frames: Sequence[EventFrame], derived: Derived, attribution: A
 
 
 def _in_windows(time: datetime | None, attribution: Attribution) -> bool:
-    windows = attribution.relevance.windows
-    return time is None or any(window.holds(time, time, False) for window in windows)
+    return time is None or attribution.relevance.touched(time, time, False) is not None
