@@ -41,6 +41,7 @@ __all__ = [
     "conform",
     "cut_at_start",
     "decode",
+    "parsed_log",
     "read_entries",
     "rejected_whole",
     "text_head",
@@ -382,6 +383,18 @@ def _assumed(grammars: Sequence[Grammar], context: ParseContext) -> pl.Expr:
     )
     known = pl.col("@timestamp").is_not_null()
     return pl.when(pl.col("head_grammar").is_in(local) & known).then(pl.lit(why)).alias("time.assumed")
+
+
+def parsed_log(source: Source, entries: Entries, logsource: LogSource, rows: pl.DataFrame) -> Parsed:
+    """The result of a text log: one frame of ``rows``, and what ``entries`` says of the bytes."""
+    return Parsed(
+        (EventFrame(logsource, rows),),
+        entries.parsed_bytes,
+        entries.lines,
+        entries.rejected,
+        entries.rejected_bytes,
+        cut=cut_at_start(source, entries),
+    )
 
 
 def cut_at_start(source: Source, entries: Entries) -> tuple[str, ...]:

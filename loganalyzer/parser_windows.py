@@ -12,13 +12,12 @@ from collections.abc import Mapping
 import polars as pl
 
 from loganalyzer.parser import (
-    EventFrame,
     Grammar,
     LogSource,
     ParseContext,
     Parsed,
     Source,
-    cut_at_start,
+    parsed_log,
     read_entries,
 )
 
@@ -68,14 +67,7 @@ def read_agent_log(source: Source, logsource: LogSource, context: ParseContext) 
     """Reads a log of the Windows agent; own columns are described in ``agent_columns``."""
     entries = read_entries(source, GRAMMARS, context)
     rows = agent_columns(entries.rows).drop("grammar", "tid")
-    return Parsed(
-        (EventFrame(logsource, rows),),
-        entries.parsed_bytes,
-        entries.lines,
-        rejected=entries.rejected,
-        rejected_bytes=entries.rejected_bytes,
-        cut=cut_at_start(source, entries),
-    )
+    return parsed_log(source, entries, logsource, rows)
 
 
 def agent_columns(rows: pl.DataFrame) -> pl.DataFrame:

@@ -9,7 +9,6 @@ import polars as pl
 
 from loganalyzer.parser import (
     Claim,
-    EventFrame,
     Grammar,
     LogSource,
     ParseContext,
@@ -18,7 +17,7 @@ from loganalyzer.parser import (
     Sample,
     Source,
     claim_by,
-    cut_at_start,
+    parsed_log,
     read_entries,
     text_head,
 )
@@ -69,14 +68,7 @@ class CommandExecutionLog:
         """One frame; an entry of a command goes on over the output that the command gave."""
         entries = read_entries(source, GRAMMARS, context)
         rows = entries.rows.with_columns(pl.col("thread").alias("process.thread.name")).drop("thread", "grammar")
-        return Parsed(
-            (EventFrame(self.logsource, rows),),
-            entries.parsed_bytes,
-            entries.lines,
-            entries.rejected,
-            entries.rejected_bytes,
-            cut=cut_at_start(source, entries),
-        )
+        return parsed_log(source, entries, self.logsource, rows)
 
     @property
     def samples(self) -> tuple[Sample, ...]:

@@ -15,7 +15,6 @@ import polars as pl
 from loganalyzer.clock import between_neighbours, name_offset, nearest_offset, zone_offset
 from loganalyzer.parser import (
     Claim,
-    EventFrame,
     Grammar,
     LogSource,
     ParseContext,
@@ -24,7 +23,7 @@ from loganalyzer.parser import (
     Sample,
     Source,
     claim_by,
-    cut_at_start,
+    parsed_log,
     read_entries,
 )
 
@@ -93,14 +92,7 @@ class VMSnapshotExtensionLog:
             pl.col("log.level").str.to_uppercase(),
             pl.col("grammar").replace({"C2 behind B": "C2", "overflow": None}).alias("shape"),
         ).drop("grammar", "schema")
-        return Parsed(
-            (EventFrame(self.logsource, rows),),
-            entries.parsed_bytes,
-            entries.lines,
-            entries.rejected,
-            entries.rejected_bytes,
-            cut=cut_at_start(source, entries),
-        )
+        return parsed_log(source, entries, self.logsource, rows)
 
     @property
     def samples(self) -> tuple[Sample, ...]:

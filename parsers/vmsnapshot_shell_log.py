@@ -8,7 +8,6 @@ import polars as pl
 
 from loganalyzer.parser import (
     Claim,
-    EventFrame,
     Grammar,
     LogSource,
     ParseContext,
@@ -17,7 +16,7 @@ from loganalyzer.parser import (
     Sample,
     Source,
     claim_by,
-    cut_at_start,
+    parsed_log,
     read_entries,
 )
 
@@ -85,14 +84,7 @@ class VMSnapshotShellLog:
         entries = read_entries(source, GRAMMARS, context)
         code = pl.col("message").str.extract(r"^(-?\d+) returned from \S*\.py\b").cast(pl.Int64, strict=False)
         rows = entries.rows.with_columns(code.alias("return_code")).drop("grammar")
-        return Parsed(
-            (EventFrame(self.logsource, rows),),
-            entries.parsed_bytes,
-            entries.lines,
-            entries.rejected,
-            entries.rejected_bytes,
-            cut=cut_at_start(source, entries),
-        )
+        return parsed_log(source, entries, self.logsource, rows)
 
     @property
     def samples(self) -> tuple[Sample, ...]:

@@ -14,7 +14,6 @@ import polars as pl
 from loganalyzer.clock import between_neighbours, name_offset, nearest_offset, zone_offset
 from loganalyzer.parser import (
     Claim,
-    EventFrame,
     Grammar,
     LogSource,
     ParseContext,
@@ -23,7 +22,7 @@ from loganalyzer.parser import (
     Sample,
     Source,
     claim_by,
-    cut_at_start,
+    parsed_log,
     read_entries,
 )
 
@@ -107,14 +106,7 @@ class WaagentLog:
             .otherwise(pl.col("log.level"))
             .alias("log.level"),
         ).drop("thread", "logger", "grammar")
-        return Parsed(
-            (EventFrame(self.logsource, rows),),
-            entries.parsed_bytes,
-            entries.lines,
-            entries.rejected,
-            entries.rejected_bytes,
-            cut=cut_at_start(source, entries),
-        )
+        return parsed_log(source, entries, self.logsource, rows)
 
     @property
     def samples(self) -> tuple[Sample, ...]:

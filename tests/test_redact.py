@@ -6,7 +6,6 @@ import html
 import json
 import os
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
@@ -275,12 +274,10 @@ HOSTILE = (
 
 
 @pytest.mark.parametrize("piece", HOSTILE)
-def test_hostile_text_costs_linear_time(piece: str) -> None:
-    """A megabyte of it. The bound is generous; a quadratic scan takes hours."""
-    text = piece * (1_000_000 // len(piece)) + '"@'
-    start = time.process_time()
-    Redactor().text(text)
-    assert time.process_time() - start < 30
+def test_a_megabyte_of_hostile_text_is_read_to_its_end(piece: str) -> None:
+    """A scan that is not linear would take hours here, and never reach the secret behind it."""
+    text = piece * (1_000_000 // len(piece)) + '"@\n\nAccountKey=c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0;'
+    assert "c2VjcmV0c2VjcmV0" not in Redactor().text(text)
 
 
 def test_every_secret_holds_one_of_the_literals_that_scans_over_columns_look_for() -> None:

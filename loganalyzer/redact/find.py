@@ -59,7 +59,8 @@ _SAS_NAMES = "skoid|sktid|saoid|suoid|scid|skt|ske|sks|skv|sig|srt|spr|sip|sdd|s
 _EQUALS = r"(?:=|%(?:25)?3[dD]|\\++u003[dD])"
 _SAS_VALUE = r"""(?:[^&\s"'<>\\;,\[\](){}%]|%(?!(?:25)?2[267]))++"""
 _SAS_PARAMETER = rf"(?:{_SAS_NAMES}){_EQUALS}{_SAS_VALUE}"
-_AND = r"(?:&(?:amp;)*+|\\++u0026|%(?:25)?26)"
+# An escaped character begins at the first of its backslashes only, so that a long run of them is read once.
+_AND = r"(?:&(?:amp;)*+|(?<!\\)\\++u0026|%(?:25)?26)"
 _BASE64 = r"(?:[A-Za-z0-9+/]|\\++/)"
 _NEW_LINE = r"(?:\r?\n|(?:\\++r)?\\++n)"
 
@@ -73,7 +74,7 @@ _ANCHOR: Final = re.compile(
             rf"(?P<xml>(?:<|&lt;)[\w.:-]{{0,64}}?{alternation(xml=True)}"
             r"(?:\s(?:[^<>&]|&(?!gt;))*+)?+(?:>|&gt;))",
             r"(?P<der_xml><Data>\s*+MII[A-Za-z0-9+/=\s]*+(?=<))",
-            rf"(?P<sas>(?:\?|%(?:25)?3F|\\++u003F|{_AND}){_SAS_PARAMETER}(?:{_AND}{_SAS_PARAMETER})*+)",
+            rf"(?P<sas>(?:\?|%(?:25)?3F|(?<!\\)\\++u003F|{_AND}){_SAS_PARAMETER}(?:{_AND}{_SAS_PARAMETER})*+)",
             rf"(?P<signature>(?:(?<![A-Za-z0-9_])|(?<=%3B)|(?<=%20))sig{_EQUALS}[A-Za-z0-9%+/=_-]{{20,}}+)",
             r"(?P<userinfo>://[^/\s:@\"'<>]*+:[^/\s\"'<>]*@)",
             r"(?P<user_token>://[A-Za-z0-9_-]{20,}+@)",
