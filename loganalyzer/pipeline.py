@@ -223,7 +223,7 @@ def _report(
     attribution: Attribution,
     rules: Loaded,
 ) -> Report:
-    body = build_body(catalogue, derived, frames, attribution)
+    body = build_body(catalogue, derived, frames, matches, attribution)
     coverage = (*_leaf_coverage(reading, derived), *_other_coverage(reading))
     unable = [UnableRule(one.rule_id, one.why) for one in matches.unable]
     unable += [UnableRule(str(fault.where), fault.what) for fault in rules.faults]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -31,6 +31,7 @@ from loganalyzer.report.model import (
 )
 from loganalyzer.schema import SHARED_COLUMNS, EventFrame
 from loganalyzer.sigma.ir import leaves
+from loganalyzer.sigma.match import Matches
 
 #: Evidence shown of one rule: its first entries and its last.
 FIRST_OF_RULE = 4
@@ -58,8 +59,14 @@ class Body:
     not_guest_visible: int
 
 
-def build_body(catalogue: Catalogue, derived: Derived, frames: Sequence[EventFrame], attribution: Attribution) -> Body:
-    """Everything but the envelope. ``frames`` are those that the findings refer to."""
+def build_body(
+    catalogue: Catalogue,
+    derived: Derived,
+    frames: Sequence[EventFrame],
+    matches: Matches,
+    attribution: Attribution,
+) -> Body:
+    """Everything but the envelope. ``frames`` are those that the matches and findings refer to."""
     verdicts = attribution.verdicts
     visible = [one for one in verdicts.values() if one.cause.guest_visible != "no" or one.supports or one.refutes]
     diagnoses = tuple(
@@ -78,7 +85,7 @@ def build_body(catalogue: Catalogue, derived: Derived, frames: Sequence[EventFra
         ),
         tuple(one.cause.id for one in visible if one.verdict == "clear"),
         _next_evidence(catalogue, derived, attribution),
-        _unattributed(frames, derived, attribution),
+        _unattributed(frames, matches, attribution),
         len(verdicts) - len(visible),
     )
 
@@ -298,28 +305,40 @@ _VARIABLE = re.compile(
 )
 
 
-def _unattributed(frames: Sequence[EventFrame], derived: Derived, attribution: Attribution) -> tuple[Unattributed, ...]:
+def _unattributed(frames: Sequence[EventFrame], matches: Matches, attribution: Attribution) -> tuple[Unattributed, ...]:
     """Errors inside the windows that no signature speaks about, by template, the most frequent first."""
-    spoken = {
-        (finding.frame, finding.row)
-        for one in attribution.verdicts.values()
-        for finding in (*one.supports, *one.refutes, *one.history)
-    }
+    spoken = {(match.frame, match.row) for match in matches.matches}
+    explained = _explained(frames, spoken)
     counts: Counter[str] = Counter()
     examples: dict[str, str] = {}
     for number, frame in enumerate(frames):
         if frame.logsource.category is not None:
             continue
         wanted = pl.col("log.level").str.to_uppercase().is_in(["ERROR", "CRITICAL"])
-        rows = frame.rows.with_row_index("row").filter(wanted).select("row", "@timestamp", "message")
-        for row, time, message in rows.iter_rows():
-            if (number, row) in spoken or not message or not _in_windows(time, attribution):
+        columns = ("row", "@timestamp", "message", "log.file.path", "log.offset")
+        for row, time, message, *place in frame.rows.with_row_index("row").filter(wanted).select(columns).iter_rows():
+            if (number, row) in spoken or tuple(place) in explained or not message:
+                continue
+            if not _in_windows(time, attribution):
                 continue
             template = _VARIABLE.sub("<*>", message.split("\n", 1)[0])[:200]
             counts[template] += 1
             examples.setdefault(template, _cut(message, 500))
     ordered = sorted(counts, key=lambda template: (-counts[template], template))
     return tuple(Unattributed(one, counts[one], examples[one]) for one in ordered[:MOST_UNATTRIBUTED])
+
+
+def _explained(frames: Sequence[EventFrame], spoken: Set[tuple[int, int]]) -> frozenset[tuple[str, int]]:
+    """The places of the entries that a matched derived row was made from."""
+    places: set[tuple[str, int]] = set()
+    rows = defaultdict(list)
+    for number, row in sorted(spoken):
+        rows[number].append(row)
+    for number, own in rows.items():
+        if "derived_from" in frames[number].rows.columns:
+            cited = frames[number].rows["derived_from"].gather(own).explode().drop_nulls()
+            places.update(cited.struct.unnest().select("log.file.path", "log.offset").iter_rows())
+    return frozenset(places)
 
 
 def _in_windows(time: datetime | None, attribution: Attribution) -> bool:
