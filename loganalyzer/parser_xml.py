@@ -102,8 +102,9 @@ def elements(root: etree._Element, *names: str) -> Iterator[etree._Element]:
 def attribute(element: etree._Element, name: str) -> str | None:
     """The value of an attribute by its name without case; None when absent or empty."""
     folded = name.casefold()
-    values = (str(value) for key, value in element.attrib.items() if _local(str(key)).casefold() == folded)
-    return next(values, "").strip() or None
+    keys = (key for key in element.keys() if _local(str(key)).casefold() == folded)  # noqa: SIM118  lxml's own
+    key = next(keys, None)  # items() would look each value up by a walk over all attributes
+    return None if key is None else (element.get(key) or "").strip() or None
 
 
 def content(element: etree._Element) -> str | None:

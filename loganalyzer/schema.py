@@ -18,6 +18,7 @@ TIMESTAMP = pl.Datetime("us", "UTC")
 #: time: polars holds years that Python cannot, and hours are added to and taken from what lies inside.
 FIRST_TIME = datetime(1601, 1, 1, tzinfo=UTC)
 LAST_TIME = datetime(9998, 12, 31, tzinfo=UTC)
+_KNOWN_TIME = pl.when(pl.col("@timestamp").is_between(FIRST_TIME, LAST_TIME)).then(pl.col("@timestamp"))
 
 #: The columns that every frame has. ``@timestamp`` is null when the time is unknown; ``time.assumed`` says why a time
 #: zone or a year had to be assumed (null: nothing was). ``log.offset`` and ``log.length`` are bytes of the source as
@@ -71,9 +72,9 @@ REJECTED_COLUMNS: Mapping[str, pl.DataType] = {
 }
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class LogSource:
-    """Sigma's log source: product, service, category. What a rule leaves out covers everything."""
+    """Sigma's log source: product, service, category. What a rule leaves out covers everything, and sorts first."""
 
     product: str | None = None
     service: str | None = None
@@ -89,6 +90,12 @@ class LogSource:
                 (self.category, other.category),
             )
         )
+
+    def __lt__(self, other: LogSource) -> bool:
+        return self._sorted_by() < other._sorted_by()
+
+    def _sorted_by(self) -> tuple[str, str, str]:
+        return self.product or "", self.service or "", self.category or ""
 
     def __str__(self) -> str:
         return "/".join(part or "*" for part in (self.product, self.service, self.category)).removesuffix("/*")
@@ -120,8 +127,9 @@ def conform(rows: pl.DataFrame, **constants: str | None) -> pl.DataFrame:
         for name, dtype in SHARED_COLUMNS.items()
     ]
     own = [name for name in rows.columns if name not in SHARED_COLUMNS]
-    time = pl.col("@timestamp")
-    filled = rows.with_columns(shared).with_columns(pl.when(time.is_between(FIRST_TIME, LAST_TIME)).then(time))
+    filled = rows.with_columns(shared)
+    if "@timestamp" in rows.columns:
+        filled = filled.with_columns(_KNOWN_TIME)
     # By exact name: polars reads a name such as ``^a$`` or ``*`` as a pattern, and bundles can bring such names.
     return pl.DataFrame({name: filled.get_column(name) for name in (*SHARED_COLUMNS, *own)})
 

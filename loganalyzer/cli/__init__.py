@@ -5,12 +5,13 @@ Subcommands are imported when they are run, so that ``--help`` stays light.
 
 from __future__ import annotations
 
-import contextlib
 import importlib
+import io
+import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import TextIO
+from typing import IO, Any
 
 import click
 
@@ -65,8 +66,10 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the ``loganalyzer`` command; exits with the documented status."""
-    _speak_utf8(sys.stdout)
-    _speak_utf8(sys.stderr)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed by the caller
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123
+        _speak_utf8(getattr(sys, name))
     sys.exit(run(arguments))
 
 
@@ -74,28 +77,52 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit status."""
     try:
         result = cli.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
+        sys.stdout.flush()  # what fails here is told below, not by the interpreter on its way out
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        tell(shown.getvalue().rstrip())
         return EXIT_USAGE
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+        tell("interrupted")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        with contextlib.suppress(OSError):
-            sys.stderr.close()
+        _discard_output()
         return 0
     except LogAnalyzerError as error:
-        click.echo(f"error: {error}", err=True)
+        tell(f"error: {error}")
         return EXIT_USAGE if isinstance(error, UsageError) else EXIT_UNREADABLE
-    except Exception:  # noqa: BLE001  the last net: a bug is told as one, with what is needed to report it
-        click.echo("internal error; please report this with the lines below", err=True)
-        click.echo(traceback.format_exc(), err=True)
+    except OSError as error:  # intake and -o tell theirs as the kinds above: what is left is standard output
+        _discard_output()
+        tell(f"error: cannot write standard output: {error.strerror or error}")
+        return EXIT_USAGE
+    except SystemExit:
+        raise
+    except BaseException:  # noqa: BLE001  the last net (a panic of polars is no Exception): a bug is told as one
+        tell("internal error; please report this with the lines below")
+        tell(traceback.format_exc())
         return EXIT_INTERNAL
     return result if isinstance(result, int) else 0
 
 
-def _speak_utf8(stream: TextIO) -> None:
-    """Piped output is UTF-8 on every system."""
+def tell(text: str) -> None:
+    """Says something on standard error. It may quote names and rules of others: no secret, nothing a terminal obeys."""
+    from loganalyzer.redact import Redactor
+    from loganalyzer.report.plain_text import plain
+
+    click.echo(plain(Redactor().text(text)), err=True)
+
+
+def _discard_output() -> None:
+    """Nobody takes what is still to be written, so that writing it at exit must not fail once more."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):  # no file behind it
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+
+
+def _speak_utf8(stream: IO[Any]) -> None:
+    """What is piped is UTF-8 on every system; what a stream cannot hold is replaced."""
     reconfigure = getattr(stream, "reconfigure", None)
-    if reconfigure is not None and not stream.isatty():
-        reconfigure(encoding="utf-8", errors="replace")
+    if reconfigure is not None:
+        reconfigure(encoding=None if stream.isatty() else "utf-8", errors="replace")

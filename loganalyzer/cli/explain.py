@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from loganalyzer.catalogue import Cause, FoundCode, NumberMeaning, load_catalogue
+from loganalyzer.cli.console import open_console
 from loganalyzer.explain import Explanation, explain
 
 #: Causes told in full; of a wrapper code with dozens, the rest is named in a line each.
@@ -28,7 +29,7 @@ def command(query: tuple[str, ...], form: str, everything: bool) -> int:
     if form == "json":
         click.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
     else:
-        _render(found, Console(highlight=False), everything)
+        _render(found, open_console(), everything)
     return 0 if found.found else 1
 
 

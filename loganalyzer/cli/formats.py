@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from loganalyzer.cli.console import open_console
 from loganalyzer.registry import parsers
 
 
@@ -20,5 +20,5 @@ def command() -> int:
         table.add_row(
             *(Text(cell) for cell in (parser.name, str(parser.logsource), parser.title, "\n".join(parser.paths)))
         )
-    Console(highlight=False).print(table)
+    open_console().print(table)
     return 0

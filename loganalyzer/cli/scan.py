@@ -13,21 +13,25 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from loganalyzer.cli import EXIT_FINDING, EXIT_UNREADABLE
+from loganalyzer.cli.console import open_console
 from loganalyzer.errors import UsageError
 from loganalyzer.intake import Limits
 from loganalyzer.pipeline import Progress, Scan, ScanOptions, scan
+from loganalyzer.redact import Redactor
 from loganalyzer.report.json_report import to_json
 from loganalyzer.report.model import Report
 from loganalyzer.report.plain_text import one_line
 from loganalyzer.report.terminal import render_terminal
+from loganalyzer.schema import FIRST_TIME, LAST_TIME
 from loganalyzer.windows import Ticket
 
 FAIL_ON = ("confirmed", "likely", "possible", "cannot-tell", "never")
 FORMATS = ("text", "json")
 MOST_UNREAD = 10
+_LIMIT = click.IntRange(min=1, max=10**15)
 SUFFIXES = {".json": "json", ".txt": "text"}
 
 
@@ -53,17 +57,17 @@ SUFFIXES = {".json": "json", ".txt": "text"}
 @click.option("--details", is_flag=True, help="Show all evidence, all sources and what was ruled out.")
 @click.option("-q", "--quiet", is_flag=True, help="Only the verdict, no progress.")
 @click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True)
-@click.option("--max-members", type=click.IntRange(min=1), help="Most files of a bundle.")
-@click.option("--max-depth", type=click.IntRange(min=1), help="Deepest archive inside an archive.")
+@click.option("--max-members", type=_LIMIT, help="Most files of a bundle.")
+@click.option("--max-depth", type=_LIMIT, help="Deepest archive inside an archive.")
 @click.option(
     "--max-expanded",
     "max_expanded_bytes",
-    type=click.IntRange(min=1),
+    type=_LIMIT,
     metavar="BYTES",
     help="Most bytes after expansion.",
 )
-@click.option("--max-ratio", type=click.IntRange(min=1), help="Highest compression ratio of a member.")
-@click.option("--max-member-memory", type=click.IntRange(min=1), metavar="BYTES", help="Largest archive member read.")
+@click.option("--max-ratio", type=_LIMIT, help="Highest compression ratio of a member.")
+@click.option("--max-member-memory", type=_LIMIT, metavar="BYTES", help="Largest archive member read.")
 def command(bundle: tuple[str, ...], **given: Any) -> int:
     """Scan BUNDLE (a directory, zip, tar, single file, or '-' for standard input) and name the cause.
 
@@ -71,7 +75,7 @@ def command(bundle: tuple[str, ...], **given: Any) -> int:
     """
     targets = [_target(one, given["form"]) for one in given["outputs"]]
     options = _options(given)
-    with _progress(given["quiet"]) as progress:
+    with _progress(given["quiet"], Redactor("tokens" if options.redact else "off")) as progress:
         result = scan(bundle, options, stdin=sys.stdin.buffer if "-" in bundle else None, progress=progress)
     if not any(path is None for _, path in targets):
         targets.insert(0, (given["form"], None))
@@ -90,7 +94,7 @@ def command(bundle: tuple[str, ...], **given: Any) -> int:
 def _tell_unread(result: Scan) -> None:
     """Says on standard error what could not be read to its end: the reason for an exit status of 3."""
     for told in result.unread[:MOST_UNREAD]:
-        click.echo(f"not read to its end: {one_line(told)}", err=True)
+        click.echo(f"not read to its end: {one_line(told)}", err=True)  # redacted like the report, or on purpose not
     if len(result.unread) > MOST_UNREAD:
         click.echo(f"and {len(result.unread) - MOST_UNREAD} more: see the sources in the report", err=True)
 
@@ -121,9 +125,12 @@ def _time(text: str | None, zone: ZoneInfo | None) -> datetime | None:
         return None
     try:
         time = datetime.fromisoformat(text)
-    except ValueError as error:
+        time = (time if time.tzinfo is not None else time.replace(tzinfo=zone or UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise UsageError(f"--at {text!r} is no time", None, "write it as 2026-03-01T02:10 or with +01:00") from error
-    return (time if time.tzinfo is not None else time.replace(tzinfo=zone or UTC)).astimezone(UTC)
+    if not FIRST_TIME <= time <= LAST_TIME:
+        raise UsageError(f"--at {text!r} is no time of a backup", None, "check the year")
+    return time
 
 
 def _target(text: str, form_of_stdout: str) -> tuple[str, Path | None]:
@@ -155,6 +162,8 @@ def _write(report: Report, form: str, path: Path | None, given: dict[str, Any]) 
             with path.open("w", encoding="utf-8") as file:
                 render_terminal(report, Console(file=file, width=120, no_color=True), details=True)
     except OSError as error:
+        if path is None:
+            raise
         raise UsageError(
             f"cannot write {path}: {error.strerror}", None, "give -o a file in a writable folder"
         ) from error
@@ -162,21 +171,21 @@ def _write(report: Report, form: str, path: Path | None, given: dict[str, Any]) 
 
 def _console(color: str) -> Console:
     if color == "always":
-        return Console(force_terminal=True)
+        return open_console(force_terminal=True)
     if color == "never":
-        return Console(no_color=True, highlight=False, color_system=None)
-    return Console(highlight=False)
+        return open_console(no_color=True, color_system=None)
+    return open_console()
 
 
 @contextmanager
-def _progress(quiet: bool) -> Iterator[Progress]:
+def _progress(quiet: bool, redactor: Redactor) -> Iterator[Progress]:
     """Phase and file name on standard error while it is a terminal."""
-    console = Console(stderr=True)
-    if quiet or not console.is_terminal:
+    terminal = open_console(stderr=True)
+    if quiet or not terminal.is_terminal:
         yield lambda phase, name, size: None
         return
-    with console.status("reading") as status:
-        yield lambda phase, name, size: status.update(escape(f"{phase} {name[-60:]}"))
+    with terminal.status("reading") as status:
+        yield lambda phase, name, size: status.update(Text(f"{phase} {one_line(redactor.text(name))[-60:]}"))
 
 
 def _exit_status(result: Scan, fail_on: str, exit_zero: bool) -> int:

@@ -7,18 +7,22 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from loganalyzer.catalogue import load_catalogue
-from loganalyzer.cli import EXIT_FINDING, EXIT_USAGE
+from loganalyzer.cli import EXIT_FINDING, EXIT_USAGE, tell
+from loganalyzer.cli.console import open_console
 from loganalyzer.errors import LogAnalyzerError, UsageError
 from loganalyzer.pipeline import builtin_rule_texts, builtin_rules, example_frames
+from loganalyzer.report.plain_text import one_line
 from loganalyzer.sigma.examples import run_examples
 from loganalyzer.sigma.lint import lint
 from loganalyzer.sigma.load import Loaded, load_rules
 from loganalyzer.sigma.rule import Rule
+
+#: Bytes of one rule file.
+LARGEST = 4 << 20
 
 RULES = click.option(
     "-r",
@@ -52,8 +56,8 @@ def list_signatures(paths: tuple[str, ...], cause: str | None, form: str) -> int
     for rule in sorted(rules, key=lambda one: (_cause(one), one.title)):
         summary = _summary(rule)
         cells = [str(summary[key] or "") for key in ("cause", "role", "strength", "logsource", "title")]
-        table.add_row(*(Text(cell) for cell in cells))
-    Console(highlight=False).print(table)
+        table.add_row(*(Text(one_line(cell)) for cell in cells))
+    open_console().print(table)
     return _told(loaded.faults)
 
 
@@ -84,7 +88,8 @@ def test_signatures(paths: tuple[str, ...], quiet: bool) -> int:
             ran += 1
             if not result.passed:
                 failed += 1
-                click.echo(f"FAILED {rule.location}: {rule.title}: {result.example.name}: {result.why}")
+                told = f"{rule.location}: {rule.title}: {result.example.name}: {result.why}"
+                click.echo(f"FAILED {one_line(told)}")
     status = _told(loaded.faults)
     if not quiet or failed:
         click.echo(f"{ran} examples of {len(loaded.rules)} rules, {failed} failed")
@@ -98,7 +103,7 @@ def lint_signatures(paths: tuple[str, ...]) -> int:
     loaded = _load(paths)
     faults = [*loaded.faults, *lint(loaded.rules, frozenset(load_catalogue().causes))]
     for fault in faults:
-        click.echo(str(fault), err=True)
+        tell(str(fault))
     click.echo(f"{len(loaded.rules)} rules, {len(faults)} faults")
     return EXIT_USAGE if faults else 0
 
@@ -109,10 +114,19 @@ def _load(paths: Sequence[str]) -> Loaded:
     texts: dict[str, str] = {}
     for path in (file for given in paths for file in _files(Path(given))):
         try:
-            texts[str(path)] = path.read_text(encoding="utf-8")
+            texts[str(path)] = _text(path)
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"cannot read {path}: {error}", None, "give readable rule files in UTF-8") from error
     return load_rules(texts)
+
+
+def _text(path: Path) -> str:
+    """The text of a rule file; a device or pipe may never end, and no rules are that long."""
+    if not path.is_file():
+        raise UsageError(f"{path} is no regular file", None, "give a rule file or a folder of .yml files")
+    if path.stat().st_size > LARGEST:
+        raise UsageError(f"{path} is larger than {LARGEST >> 20} MiB", None, "split it into files of a few rules")
+    return path.read_text(encoding="utf-8")
 
 
 def _files(path: Path) -> Iterable[Path]:
@@ -127,7 +141,7 @@ def _told(faults: Iterable[LogAnalyzerError]) -> int:
     """Prints the faults of rule files; the exit status that they ask for."""
     found = list(faults)
     for fault in found:
-        click.echo(str(fault), err=True)
+        tell(str(fault))
     return EXIT_USAGE if found else 0
 
 
