@@ -171,6 +171,14 @@ def test_repeated_failures_of_a_handler_are_one_row_until_it_succeeds() -> None:
     assert [(row["exit_code"], row["count"], row["recovered"]) for row in failures] == [(1, 2, "true")]
 
 
+def test_one_line_may_tell_of_several_handlers() -> None:
+    summary = "Extension status: [('A.B.One', 'success'), ('A.B.Two', 'error'), ('A.B.Three', 'error')]"
+    frame = make_frame(WAAGENT, "waagent.log", {"at": "2026-03-01 01:00", "message": summary})
+    rows = derived_rows([frame], LogSource("linux", "waagent", "extension_operation"))
+    told = {(row["handler"], row["result"]) for row in rows}
+    assert told == {("A.B.One", "succeeded"), ("A.B.Two", "failed"), ("A.B.Three", "failed")}
+
+
 def test_an_operation_that_never_recovers_goes_on() -> None:
     frame = make_frame(
         WAAGENT,

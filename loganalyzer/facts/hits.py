@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -86,24 +87,33 @@ def _hits(rows: pl.DataFrame, pattern: Pattern) -> Iterable[Hit]:
         *SHARED_COLUMNS,
         record_id.alias("record_id"),
         groups.alias("groups"),
+        text.alias("text"),
         pl.struct(taken_columns).alias("columns") if taken_columns else pl.lit(None).alias("columns"),
     )
     for row in fitting.iter_rows(named=True):
-        taken = {**(row["groups"] or {}), **(row["columns"] or {}), **pattern.values}
-        yield Hit(
-            row["@timestamp"],
-            row["time.assumed"],
-            row["log.file.path"],
-            row["log.line"],
-            row["log.offset"],
-            row["log.length"],
-            row["record_id"],
-            row["event.sequence"],
-            row["host.name"],
-            row["event.original"],
-            row["message"],
-            taken,
-        )
+        for groups_of_one in _places(row, pattern):
+            yield Hit(
+                row["@timestamp"],
+                row["time.assumed"],
+                row["log.file.path"],
+                row["log.line"],
+                row["log.offset"],
+                row["log.length"],
+                row["record_id"],
+                row["event.sequence"],
+                row["host.name"],
+                row["event.original"],
+                row["message"],
+                {**groups_of_one, **(row["columns"] or {}), **pattern.values},
+            )
+
+
+def _places(row: Mapping[str, Any], pattern: Pattern) -> Iterable[Mapping[str, str | None]]:
+    """The values that an event gives: one set of them, or one for every place that ``each`` finds."""
+    own = row["groups"] or {}
+    if pattern.each is None:
+        return (own,)
+    return ({**own, **found.groupdict()} for found in re.finditer(pattern.each, row["text"]))
 
 
 def derived_frame(

@@ -26,6 +26,7 @@ Result = Literal["failed", "succeeded"]
 class Pattern:
     """Events of one log source whose ``column`` fits a Rust regex; named groups become values.
 
+    ``each``, where it is given, is searched in the fitting text and makes one hit of every place that it finds.
     ``where`` asks further columns for one of some texts (case-insensitive). ``values`` are constants given to each hit;
     ``columns`` take a value from another column of the event. A table writes ``column`` as ``field``.
     """
@@ -36,6 +37,7 @@ class Pattern:
     where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     values: Mapping[str, str] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)
+    each: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +134,14 @@ def _read(name: str) -> dict[str, Any]:
 
 
 def _pattern(row: Mapping[str, Any], table: str) -> Pattern:
-    known = {"logsource", "regex", "field", "where", "values", "columns"}
+    known = {"logsource", "regex", "each", "field", "where", "values", "columns"}
     own = {"fact", "keep", "result", "step", "phase", "title", "source"}
     if unknown := set(row) - known - own:
         raise CatalogueError(f"unknown keys {sorted(unknown)}", Location(f"signatures/derived/{table}"))
     try:
         # Rust's syntax is close enough to Python's for this check; polars has the last word (a test runs every row).
         re.compile(row["regex"])
+        re.compile(row.get("each", ""))
     except re.error as error:
         raise CatalogueError(f"bad regex {row['regex']!r}: {error}", Location(f"signatures/derived/{table}")) from error
     return Pattern(
@@ -148,6 +151,7 @@ def _pattern(row: Mapping[str, Any], table: str) -> Pattern:
         {key: _texts(value) for key, value in row.get("where", {}).items()},
         dict(row.get("values", {})),
         dict(row.get("columns", {})),
+        row.get("each"),
     )
 
 
