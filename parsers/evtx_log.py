@@ -23,7 +23,7 @@ import orjson
 import polars as pl
 from evtx import PyEvtxParser
 
-from loganalyzer.evtx_chunks import (
+from loganalyzer.evtx.chunks import (
     CHUNK_MAGIC,
     CHUNK_SIZE,
     FILE_HEADER_SIZE,
@@ -37,8 +37,8 @@ from loganalyzer.evtx_chunks import (
     read_layout,
     rebuilt,
 )
-from loganalyzer.evtx_events import Event, Json, read_event
-from loganalyzer.evtx_frames import frames_of
+from loganalyzer.evtx.events import Event, Json, read_event
+from loganalyzer.evtx.frames import frames_of
 from loganalyzer.parser import Claim, LogSource, ParseContext, Parsed, Parser, Sample, Source, rejected_whole
 from loganalyzer.schema import REJECTED_COLUMNS
 

@@ -20,8 +20,8 @@ from Evtx.Evtx import FileHeader
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loganalyzer.evtx_chunks import read_layout
-from loganalyzer.evtx_frames import PAYLOAD_COLUMNS_LIMIT, service_of
+from loganalyzer.evtx.chunks import read_layout
+from loganalyzer.evtx.frames import PAYLOAD_COLUMNS_LIMIT, service_of
 from loganalyzer.parser import ParseContext, Parsed, Parser, Source
 from loganalyzer.registry import parsers, recognise
 from loganalyzer.schema import SHARED_COLUMNS

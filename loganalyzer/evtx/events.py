@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from loganalyzer.evtx_fields import POSITIONAL_NAMES
+from loganalyzer.evtx.fields import POSITIONAL_NAMES
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 

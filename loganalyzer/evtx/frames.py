@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import polars as pl
 
-from loganalyzer.evtx_events import SYSTEM_FIELDS, Event, as_text
-from loganalyzer.evtx_fields import SERVICES
+from loganalyzer.evtx.events import SYSTEM_FIELDS, Event, as_text
+from loganalyzer.evtx.fields import SERVICES
 from loganalyzer.schema import SHARED_COLUMNS, EventFrame, LogSource, conform
 
 #: Columns of our own making, which no payload value may take.
