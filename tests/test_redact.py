@@ -274,9 +274,9 @@ HOSTILE = (
 
 
 @pytest.mark.parametrize("piece", HOSTILE)
-def test_a_megabyte_of_hostile_text_is_read_to_its_end(piece: str) -> None:
+def test_much_hostile_text_is_read_to_its_end(piece: str) -> None:
     """A scan that is not linear would take hours here, and never reach the secret behind it."""
-    text = piece * (1_000_000 // len(piece)) + '"@\n\nAccountKey=c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0;'
+    text = piece * (250_000 // len(piece)) + '"@\n\nAccountKey=c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0;'
     assert "c2VjcmV0c2VjcmV0" not in Redactor().text(text)
 
 
