@@ -13,6 +13,8 @@ from rich.text import Text
 from loganalyzer.catalogue import Cause, FoundCode, NumberMeaning, load_catalogue
 from loganalyzer.cli.console import open_console
 from loganalyzer.explain import Explanation, explain
+from loganalyzer.redact import Redactor
+from loganalyzer.report.plain_text import plain_json
 
 #: Causes told in full; of a wrapper code with dozens, the rest is named in a line each.
 MOST_CAUSES = 6
@@ -27,7 +29,8 @@ def command(query: tuple[str, ...], form: str, everything: bool) -> int:
     text = sys.stdin.read() if query == ("-",) else " ".join(query)
     found = explain(load_catalogue(), text)
     if form == "json":
-        click.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
+        told = found.to_json() | {"query": Redactor().text(found.query)}
+        click.echo(plain_json(json.dumps(told, indent=2, ensure_ascii=False)))
     else:
         _render(found, open_console(), everything)
     return 0 if found.found else 1

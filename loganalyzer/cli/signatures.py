@@ -15,7 +15,7 @@ from loganalyzer.cli import EXIT_FINDING, EXIT_USAGE, tell
 from loganalyzer.cli.console import open_console
 from loganalyzer.errors import LogAnalyzerError, UsageError
 from loganalyzer.pipeline import builtin_rule_texts, builtin_rules, example_frames
-from loganalyzer.report.plain_text import one_line
+from loganalyzer.report.plain_text import one_line, plain_json
 from loganalyzer.sigma.examples import run_examples
 from loganalyzer.sigma.lint import lint
 from loganalyzer.sigma.load import Loaded, load_rules
@@ -23,6 +23,7 @@ from loganalyzer.sigma.rule import Rule
 
 #: Bytes of one rule file.
 LARGEST = 4 << 20
+MOST_FAULTS = 200
 
 RULES = click.option(
     "-r",
@@ -48,7 +49,7 @@ def list_signatures(paths: tuple[str, ...], cause: str | None, form: str) -> int
     loaded = _load(paths)
     rules = [rule for rule in loaded.rules if cause is None or _cause(rule) == cause]
     if form == "json":
-        click.echo(json.dumps([_summary(rule) for rule in rules], indent=2, ensure_ascii=False))
+        click.echo(plain_json(json.dumps([_summary(rule) for rule in rules], indent=2, ensure_ascii=False)))
         return _told(loaded.faults)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("cause", "role", "strength", "log source", "title"):
@@ -102,10 +103,9 @@ def lint_signatures(paths: tuple[str, ...]) -> int:
     """Check the rules' form: examples of both kinds, known causes, unique ids, a literal to search for."""
     loaded = _load(paths)
     faults = [*loaded.faults, *lint(loaded.rules, frozenset(load_catalogue().causes))]
-    for fault in faults:
-        tell(str(fault))
+    status = _told(faults)
     click.echo(f"{len(loaded.rules)} rules, {len(faults)} faults")
-    return EXIT_USAGE if faults else 0
+    return status
 
 
 def _load(paths: Sequence[str]) -> Loaded:
@@ -140,8 +140,10 @@ def _files(path: Path) -> Iterable[Path]:
 def _told(faults: Iterable[LogAnalyzerError]) -> int:
     """Prints the faults of rule files; the exit status that they ask for."""
     found = list(faults)
-    for fault in found:
+    for fault in found[:MOST_FAULTS]:
         tell(str(fault))
+    if len(found) > MOST_FAULTS:
+        tell(f"and {len(found) - MOST_FAULTS} more faults")
     return EXIT_USAGE if found else 0
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 import orjson
 
 from loganalyzer.report.model import Report
+from loganalyzer.report.plain_text import plain_json
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
@@ -20,9 +21,10 @@ def to_json(report: Report) -> bytes:
     """The report as UTF-8 JSON: two blanks of indent, keys in the order of the fields, a line end at the end.
 
     Times are in UTC as ``2026-03-01T02:10:00Z``; six digits of a second follow only if they are not all zero. A
-    character that JSON cannot hold (half of a UTF-16 pair) becomes U+FFFD.
+    character that JSON cannot hold (half of a UTF-16 pair) becomes U+FFFD; one that a terminal obeys is escaped.
     """
-    return orjson.dumps(_plain(report), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    written = orjson.dumps(_plain(report), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    return plain_json(written.decode()).encode()
 
 
 def schema() -> dict[str, Any]:

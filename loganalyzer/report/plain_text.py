@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Final
 
@@ -21,6 +22,11 @@ def plain(text: str) -> str:
     """The text without anything that a terminal obeys but line feeds; tabs become four blanks."""
     text = _CONTROL.sub("", _LINE_END.sub("\n", _SEQUENCE.sub("", text)))
     return _SURROGATE.sub("\ufffd", text).expandtabs(4)
+
+
+def plain_json(text: str) -> str:
+    """JSON text with escapes for what a terminal obeys; it reads as the same values."""
+    return _CONTROL.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def one_line(text: str) -> str:

@@ -20,6 +20,9 @@ from loganalyzer.sigma.taxonomy import scopes, speaks_of
 Read: TypeAlias = Callable[[str, str | None, bytes], Sequence[EventFrame]]
 
 
+_INT64 = range(-(2**63), 2**63)
+
+
 @dataclass(frozen=True, slots=True)
 class ExampleResult:
     """Whether an example holds. ``matched``: rows that the rule matched; ``why``: what is wrong, or None."""
@@ -96,7 +99,8 @@ def _column(name: str, values: list[object]) -> pl.Series:
     if dtype == TIMESTAMP:
         return pl.Series(name, [_time(value) for value in values], dtype=TIMESTAMP)
     if dtype == pl.Int64:
-        return pl.Series(name, [value if isinstance(value, int) else None for value in values], dtype=pl.Int64)
+        whole = [value if isinstance(value, int) and value in _INT64 else None for value in values]
+        return pl.Series(name, whole, dtype=pl.Int64)
     if dtype == pl.String:
         return pl.Series(name, [_cast(value, pl.String()) for value in values], dtype=pl.String)
     return _series(name, values)
@@ -124,7 +128,7 @@ def _dtype(values: Iterable[object]) -> pl.DataType:
     kinds = {type(value) for value in values if value is not None}
     if kinds == {bool}:
         return pl.Boolean()
-    if kinds == {int} and all(-(2**63) <= value < 2**63 for value in values if isinstance(value, int)):
+    if kinds == {int} and all(value in _INT64 for value in values if isinstance(value, int)):
         return pl.Int64()
     if kinds == {float}:
         return pl.Float64()

@@ -46,10 +46,12 @@ def _documents(text: str) -> Iterator[tuple[str, int]]:
     YAML forbids ``---`` at the start of a line inside any scalar, so the cut is safe.
     """
     starts = [0, *(match.start() for match in re.finditer(r"(?m)^---(?=\s|\Z)", text) if match.start() > 0)]
+    first_line = 0
     for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
         chunk = text[start:end]
         if any(line.strip() and not line.startswith(("#", "%")) for line in chunk.splitlines()):
-            yield chunk, text.count("\n", 0, start)
+            yield chunk, first_line
+        first_line += chunk.count("\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +110,24 @@ def _loader(text: str) -> yaml.CSafeLoader:
     return yaml_loader(text)
 
 
+#: Lists and maps inside each other. PyYAML's C composer recurses without a limit of its own and ends the process.
+_DEEPEST = 64
+#: Where nothing of this stands, nothing is nested that deeply: the look at each event can be saved.
+_MAYBE_DEEP = re.compile(rf"(?m)^[ ?:-]{{{_DEEPEST // 2},}}|(?:[\[{{][^\[{{]*){{{_DEEPEST},}}")
+
+
+def _check_depth(chunk: str) -> None:
+    """Raises yaml.YAMLError for lists and maps nested more deeply than any rule."""
+    depth = 0
+    for event in yaml.parse(chunk, Loader=yaml.CSafeLoader) if _MAYBE_DEEP.search(chunk) else ():
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise yaml.YAMLError(f"more than {_DEEPEST} lists and maps inside each other")
+
+
 def _compose(chunk: str, path: str, first_line: int) -> Iterator[_Document | SigmaRuleError]:
     try:
+        _check_depth(chunk)
         loader = _loader(chunk)
         while loader.check_node():
             node = loader.get_node()

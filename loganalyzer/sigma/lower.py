@@ -92,6 +92,7 @@ def lower_rule(document: Mapping[str, Any]) -> tuple[Lowered | None, tuple[Refus
     except exceptions.SigmaError as error:
         return None, (Refusal(str(error), (), "write the values out instead of using aliases", "unreadable"),)
     try:
+        _check_modifiers(document.get("detection"))
         exact: dict[int, int] = {}
         safe = {**document, "detection": _keep_large_integers(document.get("detection"), exact)}
         if document.get("detection") is None:
@@ -107,6 +108,21 @@ def lower_rule(document: Mapping[str, Any]) -> tuple[Lowered | None, tuple[Refus
         return None, (error.refusal,)
     except Exception as error:  # noqa: BLE001  # pySigma raises what its input leads to: TypeError, KeyError, re2.error
         return None, (_refusal(error, document),)
+
+
+#: No documented chain is longer than four; ``base64`` and ``base64offset`` multiply a value each time.
+_MOST_MODIFIERS = 5
+
+
+def _check_modifiers(node: Any) -> None:
+    """Raises RefusalError for a field with more modifiers than make sense."""
+    for name, value in node.items() if isinstance(node, dict) else ():
+        if isinstance(name, str) and name.count("|") > _MOST_MODIFIERS:
+            what = f"{name[:40]!r} has more than {_MOST_MODIFIERS} modifiers"
+            raise RefusalError(Refusal(what, ("detection",), "leave out those that say nothing"))
+        _check_modifiers(value)
+    for value in node if isinstance(node, list) else ():
+        _check_modifiers(value)
 
 
 #: pySigma holds a number as a float if the float's value differs from it, so that integers beyond 2**53 change.
