@@ -269,6 +269,15 @@ def test_a_status_file_alone_is_an_attempt_from_the_command_on() -> None:
     assert (attempt.start, attempt.outcome) == (datetime(2026, 3, 1, 2, 9, tzinfo=UTC), "success")
 
 
+@pytest.mark.parametrize(("handler", "platform"), [(LINUX_HANDLER, "linux"), (WINDOWS_HANDLER, "windows")])
+def test_a_status_file_alone_tells_the_platform(handler: str, platform: str) -> None:
+    row = {"at": "2026-03-01 02:12", "handler": handler, "kind": "status_file", "outcome": "failure", "inner_code": 121}
+    derived = derive([make_frame(STATUS, "7.status", row)], load_tables())
+    assert derived.platform == platform
+    (attempt,) = [frame for frame in derived.frames if frame.logsource.category == "attempt"]
+    assert (attempt.logsource.product, attempt.rows["code"].to_list()) == (platform, [121])
+
+
 def test_no_step_belongs_to_two_attempts() -> None:
     runs = [
         row

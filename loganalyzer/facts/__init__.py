@@ -37,8 +37,8 @@ class Derived:
 
 def derive(events: Sequence[EventFrame], tables: Tables, damaged: frozenset[str] = frozenset()) -> Derived:
     """Builds every derived frame. ``damaged``: paths of sources that could not be read to their end."""
-    platform = platform_of(events)
     found = attempts(events, tables)
+    platform = platform_of(events, found)
     frames = [
         *(_as_derived(frame) for frame in events if frame.logsource.category == "config"),
         *fact_frames(events, tables.facts),
@@ -60,14 +60,15 @@ def derive(events: Sequence[EventFrame], tables: Tables, damaged: frozenset[str]
     )
 
 
-def platform_of(frames: Sequence[EventFrame]) -> Platform:
-    """``linux`` or ``windows`` by the product that most events speak of; ``unknown`` without any."""
+def platform_of(frames: Sequence[EventFrame], found: Sequence[Attempt] = ()) -> Platform:
+    """``linux`` or ``windows`` by the product that most events speak of, else by a backup attempt; else ``unknown``."""
     linux, windows = (
         sum(frame.rows.height for frame in frames if frame.logsource.product == product)
         for product in ("linux", "windows")
     )
     if linux == windows == 0:
-        return "unknown"
+        named = {attempt.platform for attempt in found}
+        return "linux" if named == {"linux"} else "windows" if named == {"windows"} else "unknown"
     return "linux" if linux >= windows else "windows"
 
 

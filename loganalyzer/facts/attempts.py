@@ -54,6 +54,11 @@ class Attempt:
     steps: tuple[Hit, ...] = field(repr=False)
 
     @property
+    def platform(self) -> str | None:
+        """The platform that a step names (a status file's handler does), or None."""
+        return next((name for hit in self.steps if (name := hit.values.get("platform")) is not None), None)
+
+    @property
     def last(self) -> datetime:
         """The time of the last step that was seen."""
         return self.end or max((hit.time for hit in self.steps if hit.time is not None), default=self.start)

@@ -75,12 +75,16 @@ def _has_columns(rows: pl.DataFrame, pattern: Pattern) -> bool:
 def _hits(rows: pl.DataFrame, pattern: Pattern) -> Iterable[Hit]:
     text = pl.col(pattern.column).cast(pl.String)
     wanted = text.str.contains(pattern.regex)
+    if pattern.unless is not None:
+        wanted = wanted & ~text.str.contains(pattern.unless)
     for name, texts in pattern.where.items():
         wanted = wanted & pl.col(name).cast(pl.String).str.to_lowercase().is_in(list(texts))
     record_id = pl.col("EventRecordID") if "EventRecordID" in rows.columns else pl.lit(None, dtype=pl.Int64)
     taken_columns = [
-        (pl.col(column).cast(pl.String) if column in rows.columns else pl.lit(None, dtype=pl.String)).alias(name)
-        for name, column in pattern.columns.items()
+        pl.coalesce(
+            *(pl.col(one).cast(pl.String) for one in columns if one in rows.columns), pl.lit(None, dtype=pl.String)
+        ).alias(name)
+        for name, columns in pattern.columns.items()
     ]
     groups = text.str.extract_groups(pattern.regex) if "(?P<" in pattern.regex else pl.lit(None)
     fitting = rows.filter(wanted.fill_null(False)).select(

@@ -26,9 +26,10 @@ Result = Literal["failed", "succeeded"]
 class Pattern:
     """Events of one log source whose ``column`` fits a Rust regex; named groups become values.
 
-    ``each``, where it is given, is searched in the fitting text and makes one hit of every place that it finds.
-    ``where`` asks further columns for one of some texts (case-insensitive). ``values`` are constants given to each hit;
-    ``columns`` take a value from another column of the event. A table writes ``column`` as ``field``.
+    ``unless`` takes out texts that fit it as well. ``each``, where it is given, is searched in the fitting text and
+    makes one hit of every place that it finds. ``where`` asks further columns for one of some texts (any case).
+    ``values`` are constants given to each hit; ``columns`` take a value from other columns of the event, the first that
+    has one. A table writes ``column`` as ``field``.
     """
 
     logsource: LogSource
@@ -36,8 +37,9 @@ class Pattern:
     column: str = "message"
     where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     values: Mapping[str, str] = field(default_factory=dict)
-    columns: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     each: str | None = None
+    unless: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +136,14 @@ def _read(name: str) -> dict[str, Any]:
 
 
 def _pattern(row: Mapping[str, Any], table: str) -> Pattern:
-    known = {"logsource", "regex", "each", "field", "where", "values", "columns"}
+    known = {"logsource", "regex", "unless", "each", "field", "where", "values", "columns"}
     own = {"fact", "keep", "result", "step", "phase", "title", "source"}
     if unknown := set(row) - known - own:
         raise CatalogueError(f"unknown keys {sorted(unknown)}", Location(f"signatures/derived/{table}"))
     try:
         # Rust's syntax is close enough to Python's for this check; polars has the last word (a test runs every row).
-        re.compile(row["regex"])
-        re.compile(row.get("each", ""))
+        for key in ("regex", "each", "unless"):
+            re.compile(row.get(key, ""))
     except re.error as error:
         raise CatalogueError(f"bad regex {row['regex']!r}: {error}", Location(f"signatures/derived/{table}")) from error
     return Pattern(
@@ -150,8 +152,9 @@ def _pattern(row: Mapping[str, Any], table: str) -> Pattern:
         row.get("field", "message"),
         {key: _texts(value) for key, value in row.get("where", {}).items()},
         dict(row.get("values", {})),
-        dict(row.get("columns", {})),
+        {key: (value,) if isinstance(value, str) else tuple(value) for key, value in row.get("columns", {}).items()},
         row.get("each"),
+        row.get("unless"),
     )
 
 
