@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from loganalyzer.catalogue import ArtefactFrame, Catalogue, Cause
 from loganalyzer.facts import Derived, Span
@@ -91,7 +91,8 @@ def attribute(
     judge = _Judge(catalogue, derived, findings, ruled, covered)
     verdicts = {cause.id: judge.judge(cause) for cause in catalogue.causes.values()}
     errors = tuple(dict.fromkeys(found.error.code for text in ticket.errors for found in catalogue.find_codes(text)))
-    ranked, roots = _rank(catalogue, verdicts, errors)
+    weights = {name: _weight(one, errors, windows) for name, one in verdicts.items() if one.verdict in SUPPORTED}
+    ranked, roots = _rank(catalogue, verdicts, weights)
     verdict, why = _bundle_verdict(catalogue, derived, verdicts)
     return Attribution(verdicts, ranked, roots, verdict, why, windows, errors)
 
@@ -288,8 +289,12 @@ def _told(findings: Sequence[Finding]) -> str:
     return "; ".join(list(told)[:4]) + (f"; and {len(told) - 4} more" if len(told) > 4 else "")
 
 
+#: What orders supported causes, smallest first; see `_weight`.
+_Weight: TypeAlias = tuple[bool, bool, bool, int, bool, int, int, str]
+
+
 def _rank(
-    catalogue: Catalogue, verdicts: Mapping[str, CauseVerdict], errors: Sequence[str]
+    catalogue: Catalogue, verdicts: Mapping[str, CauseVerdict], weights: Mapping[str, _Weight]
 ) -> tuple[tuple[str, ...], Mapping[str, str]]:
     """Supported causes in order, and for each consequence the cause that it hangs under.
 
@@ -301,10 +306,8 @@ def _rank(
     for name in supported:
         above = [other for other in firm if other != name and _leads(catalogue, other, name)]
         if above:
-            roots[name] = min(above, key=lambda other: _weight(catalogue, verdicts[other], errors))
-    order = sorted(
-        supported, key=lambda name: (name in roots and name in firm, _weight(catalogue, verdicts[name], errors))
-    )
+            roots[name] = min(above, key=lambda other: weights[other])
+    order = sorted(supported, key=lambda name: (name in roots and name in firm, weights[name]))
     firm_first = [name for name in order if name in firm] + [name for name in order if name not in firm]
     return tuple(firm_first), roots
 
@@ -323,10 +326,17 @@ def _share(catalogue: Catalogue, one: str, other: str) -> bool:
     return bool(set(catalogue.causes[one].errors) & set(catalogue.causes[other].errors))
 
 
-def _weight(catalogue: Catalogue, one: CauseVerdict, errors: Sequence[str]) -> tuple[bool, int, bool, int, int, str]:
+def _weight(one: CauseVerdict, errors: Sequence[str], windows: Relevance) -> _Weight:
+    """Specific before umbrella, possible last, the last failed attempt before older ones; then strength and ticket."""
     strengths = [_strength(finding) for finding in one.supports]
+    last = windows.failed[-1] if windows.failed else None
+    older = last is not None and not any(
+        finding.start is None or last.holds(finding.start, finding.end, finding.assumed) for finding in one.supports
+    )
     return (
         one.cause.umbrella,
+        one.verdict == "possible",
+        older,
         SUPPORTED.index(one.verdict),
         bool(errors) and not set(errors) & set(one.cause.errors),
         -len({finding.rule.id for finding in one.supports if _strength(finding) != "weak"}),

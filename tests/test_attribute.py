@@ -235,6 +235,16 @@ def test_an_umbrella_cause_stands_after_a_cause_of_its_own() -> None:
     assert result.ranked[0] == "waagent-options-not-set"
 
 
+def test_the_last_failed_attempt_speaks_before_an_older_one() -> None:
+    log = make_frame(VMSNAPSHOT, "extension.log", *backup("02:00", FAILED), *backup("10:00", FAILED, 2))
+    texts = [
+        rule(1, "wireserver-blocked", "alpha", strength="definitive"),
+        rule(2, "storage-egress-blocked", "beta"),
+    ]
+    result = run(texts, [log, agent(("02:00", "alpha"), ("10:00", "beta"))])
+    assert result.ranked == ("storage-egress-blocked", "wireserver-blocked")
+
+
 def test_a_ticket_with_an_italian_text_is_understood() -> None:
     ticket = Ticket(errors=("L'agente di macchine virtuali non riesce a comunicare con Backup di Azure",))
     assert "UserErrorGuestAgentStatusUnavailable" in run([], [agent(("01:00", "x"))], ticket).ticket_errors

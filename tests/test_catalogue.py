@@ -286,7 +286,7 @@ def test_wrapper_codes_and_umbrella_causes_are_marked(catalogue: Catalogue) -> N
         "UserErrorCrpReportedUserError",
     }
     umbrellas = [cause for cause in catalogue.causes.values() if cause.umbrella]
-    assert len(umbrellas) == 7
+    assert len(umbrellas) == 8
 
 
 def test_a_reference_to_nothing_names_file_line_and_entry(folder: Path) -> None:
