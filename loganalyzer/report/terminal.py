@@ -29,6 +29,8 @@ from loganalyzer.report.plain_text import cut_end, one_line, plain
 
 _EVIDENCE_SHOWN: Final = 3
 _ATTEMPTS_SHOWN: Final = 5
+#: With all details: a hostile log shows thousands, and a table of them takes minutes to lay out.
+_ATTEMPTS_LAID_OUT: Final = 500
 _CODES_SHOWN: Final = 4
 _CAUSES_SHOWN: Final = 6
 _DOCS_SHOWN: Final = 2
@@ -258,7 +260,7 @@ def _attempts(page: _Page, attempts: Sequence[AttemptEntry], details: bool) -> N
     table = Table(Column("start", no_wrap=True), "took", "phase", "outcome", "codes", box=None, pad_edge=False)
     for column in table.columns:
         column.overflow, column.header_style = "fold", "dim"
-    shown = attempts if details else attempts[-_ATTEMPTS_SHOWN:]
+    shown = attempts[-(_ATTEMPTS_LAID_OUT if details else _ATTEMPTS_SHOWN) :]
     for one in shown:
         took = _duration(one.start, one.end) if one.start and one.end else "?"
         start = _time(one.start) if one.start else "?"
@@ -266,7 +268,8 @@ def _attempts(page: _Page, attempts: Sequence[AttemptEntry], details: bool) -> N
         table.add_row(*(Text(one_line(cell)) for cell in row))
     page.table(table)
     if len(shown) < len(attempts):
-        page.text(Text(f"+{len(attempts) - len(shown)} earlier (--details)", "dim"), indent=2)
+        where = "-f json" if details else "--details"
+        page.text(Text(f"+{len(attempts) - len(shown)} earlier ({where})", "dim"), indent=2)
 
 
 def _unattributed(page: _Page, report: Report, details: bool) -> None:
