@@ -139,6 +139,13 @@ def test_an_outage_that_ends_is_recovered_and_counts_its_failures() -> None:
     assert wire == [(2, "true", "next", 1200), (1, "false", "bundle_end", 1800)]
 
 
+def test_an_event_that_fits_two_patterns_of_a_series_counts_once() -> None:
+    both = "[HTTP Failed] GET http://168.63.129.16/machine -- IOError [Errno 110] timed out 168.63.129.16"
+    frame = make_frame(WAAGENT, "waagent.log", {"at": "2026-03-01 01:00", "message": both})
+    rows = derived_rows([frame], LogSource("linux", "waagent", "gap"))
+    assert [row["count"] for row in rows if row["series"] == "wireserver"] == [1]
+
+
 def test_a_status_code_shows_that_the_wire_server_answers() -> None:
     frame = make_frame(
         WAAGENT,

@@ -17,7 +17,7 @@ from typing import Any
 import polars as pl
 
 from loganalyzer.facts.hits import Hit, by_time, derived_frame, find
-from loganalyzer.facts.tables import SeriesRow
+from loganalyzer.facts.tables import Pattern, SeriesRow
 from loganalyzer.schema import EventFrame, LogSource
 
 #: ``seconds`` is the length. ``closed_by`` is ``next`` (it went on), ``bundle_end``, or ``cut`` (the source could not
@@ -46,11 +46,16 @@ def gap_frames(
     times = _times_by_path(frames)
     for entry in table:
         source = LogSource(entry.logsource.product, entry.logsource.service, "gap")
-        good = by_time(hit for pattern in entry.good for hit in find(frames, pattern))
-        bad = by_time(hit for pattern in entry.bad for hit in find(frames, pattern))
+        good, bad = _events(frames, entry.good), _events(frames, entry.bad)
         rows[source].extend(_outages(entry, good, bad, times, damaged))
         rows[source].extend(_silences(entry, good, times, damaged))
     return [derived_frame(source, own, GAP_COLUMNS) for source, own in sorted(rows.items()) if own]
+
+
+def _events(frames: Sequence[EventFrame], patterns: Sequence[Pattern]) -> list[Hit]:
+    """The events that fit any of the patterns, each once, by time."""
+    found = {(hit.path, hit.sequence): hit for pattern in patterns for hit in find(frames, pattern)}
+    return by_time(found.values())
 
 
 def _times_by_path(frames: Sequence[EventFrame]) -> dict[str, list[datetime]]:
