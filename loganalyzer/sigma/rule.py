@@ -1,4 +1,4 @@
-"""A rule as the engine runs it: its condition, its log source and what it says about a cause."""
+"""Rules as the engine runs them: event rules and correlations, and what they say about a cause."""
 
 from __future__ import annotations
 
@@ -12,6 +12,18 @@ from loganalyzer.sigma.ir import Condition, from_json, json_object, to_json
 
 Role: TypeAlias = Literal["supports", "refutes", "fact"]
 Strength: TypeAlias = Literal["definitive", "strong", "weak"]
+
+CorrelationType: TypeAlias = Literal[
+    "event_count",
+    "value_count",
+    "temporal",
+    "temporal_ordered",
+    "value_sum",
+    "value_avg",
+    "value_percentile",
+    "value_median",
+]
+ThresholdOp: TypeAlias = Literal["lt", "lte", "gt", "gte", "eq", "neq"]
 
 #: ``unreadable``: no YAML; ``invalid``: no Sigma rule, or the key ``loganalyzer`` is wrong; ``unsupported``: valid, but
 #: beyond this engine; ``quality``: it works, and a built-in rule must be better than that.
@@ -55,10 +67,10 @@ class Attribution:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """One event rule. ``id`` is the UUID; a rule without one is called by its place.
+class Signature:
+    """What an event rule and a correlation have in common.
 
-    ``level`` and ``status`` are Sigma's words.
+    ``id`` is the UUID; a rule without one is called by its place. ``level`` and ``status`` are Sigma's words.
     ``taxonomy`` names the field names in use: Sigma's own (``sigma``) or this project's (``loganalyzer``).
     """
 
@@ -69,26 +81,29 @@ class Rule:
     status: str | None
     description: str | None
     taxonomy: str
-    logsource: LogSource
-    condition: Condition
     attribution: Attribution | None
     location: Location
 
+
+@dataclass(frozen=True, slots=True)
+class Rule(Signature):
+    """One event rule: a condition over the events of a log source."""
+
+    logsource: LogSource
+    condition: Condition
+
+    @property
+    def logsources(self) -> tuple[LogSource, ...]:
+        """The log sources that it reads."""
+        return (self.logsource,)
+
     def to_json(self) -> dict[str, object]:
         """The rule as JSON's own types; `from_json` gives an equal rule back."""
-        source, place = self.logsource, self.location
+        source = self.logsource
         return {
-            "id": self.id,
-            "name": self.name,
-            "title": self.title,
-            "level": self.level,
-            "status": self.status,
-            "description": self.description,
-            "taxonomy": self.taxonomy,
+            **_signature_to_json(self),
             "logsource": [source.product, source.service, source.category],
             "condition": to_json(self.condition),
-            "attribution": None if self.attribution is None else _attribution_to_json(self.attribution),
-            "location": [place.path, place.line, place.column],
         }
 
     @classmethod
@@ -100,18 +115,125 @@ class Rule:
         """
         plain: dict[str, Any] = dict(json_object(data))
         try:
-            attribution = plain["attribution"]
-            return cls(
-                **{
-                    **plain,
-                    "logsource": LogSource(*plain["logsource"]),
-                    "condition": from_json(plain["condition"]),
-                    "attribution": None if attribution is None else _attribution_from_json(attribution),
-                    "location": Location(*plain["location"]),
-                }
-            )
+            own = {"logsource": LogSource(*plain["logsource"]), "condition": from_json(plain["condition"])}
+            return cls(**{**_signature_from_json(plain), **own})
         except (KeyError, TypeError) as error:
             raise ValueError(f"not a stored rule: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A comparison of a correlation's count or value with a limit; integers are exact."""
+
+    op: ThresholdOp
+    limit: int | float
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """One way in which an extended condition holds: ids of rules that must be ``present`` and that must be ``absent``."""
+
+    present: tuple[str, ...]
+    absent: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Correlation(Signature):
+    """A rule over the matches of other rules (Sigma's correlation rules specification 2.1).
+
+    Args:
+        rules: ids of the event rules and correlations that it refers to, in the order of the file.
+        group_by: fields, or aliases of fields, whose values must be equal.
+        timespan: seconds; the window is closed on both sides.
+        aliases: alias to (id of a rule, field of that rule's events).
+        thresholds: all of them must hold; empty if there are ``alternatives``.
+        alternatives: the extended condition of a temporal correlation, any of which must hold.
+        fields: what a ``value_*`` correlation counts or computes with.
+        percentile: 0 to 100, of a ``value_percentile``.
+        generate: whether the rules that it refers to are reported on their own as well.
+        logsources: what the event rules below it read.
+    """
+
+    type: CorrelationType
+    rules: tuple[str, ...]
+    group_by: tuple[str, ...]
+    timespan: int
+    aliases: Mapping[str, Mapping[str, str]] = field(hash=False)
+    thresholds: tuple[Threshold, ...]
+    alternatives: tuple[Alternative, ...]
+    fields: tuple[str, ...]
+    percentile: int | None
+    generate: bool
+    logsources: tuple[LogSource, ...]
+
+    def to_json(self) -> dict[str, object]:
+        """The correlation as JSON's own types; `from_json` gives an equal one back."""
+        return {
+            **_signature_to_json(self),
+            "type": self.type,
+            "rules": list(self.rules),
+            "group_by": list(self.group_by),
+            "timespan": self.timespan,
+            "aliases": {alias: dict(fields) for alias, fields in self.aliases.items()},
+            "thresholds": [[threshold.op, threshold.limit] for threshold in self.thresholds],
+            "alternatives": [[list(one.present), list(one.absent)] for one in self.alternatives],
+            "fields": list(self.fields),
+            "percentile": self.percentile,
+            "generate": self.generate,
+            "logsources": [[one.product, one.service, one.category] for one in self.logsources],
+        }
+
+    @classmethod
+    def from_json(cls, data: object) -> Correlation:
+        """Reads what `to_json` wrote.
+
+        Raises:
+            ValueError: it is not such a form.
+        """
+        plain: dict[str, Any] = dict(json_object(data))
+        try:
+            alternatives = [Alternative(tuple(present), tuple(absent)) for present, absent in plain["alternatives"]]
+            own = {
+                "type": plain["type"],
+                "rules": tuple(plain["rules"]),
+                "group_by": tuple(plain["group_by"]),
+                "timespan": plain["timespan"],
+                "aliases": plain["aliases"],
+                "thresholds": tuple(Threshold(*threshold) for threshold in plain["thresholds"]),
+                "alternatives": tuple(alternatives),
+                "fields": tuple(plain["fields"]),
+                "percentile": plain["percentile"],
+                "generate": plain["generate"],
+                "logsources": tuple(LogSource(*parts) for parts in plain["logsources"]),
+            }
+            return cls(**{**_signature_from_json(plain), **own})
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not a stored correlation: {error}") from error
+
+
+def _signature_to_json(signature: Signature) -> dict[str, object]:
+    place, attribution = signature.location, signature.attribution
+    return {
+        "id": signature.id,
+        "name": signature.name,
+        "title": signature.title,
+        "level": signature.level,
+        "status": signature.status,
+        "description": signature.description,
+        "taxonomy": signature.taxonomy,
+        "attribution": None if attribution is None else _attribution_to_json(attribution),
+        "location": [place.path, place.line, place.column],
+    }
+
+
+def _signature_from_json(plain: Mapping[str, Any]) -> dict[str, Any]:
+    attribution = plain["attribution"]
+    names = ("id", "name", "title", "level", "status", "description", "taxonomy")
+    return {
+        **{name: plain[name] for name in names},
+        "attribution": None if attribution is None else _attribution_from_json(attribution),
+        "location": Location(*plain["location"]),
+    }
 
 
 def _attribution_to_json(attribution: Attribution) -> dict[str, object]:
