@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import click
 from rich.table import Table
@@ -13,16 +12,15 @@ from rich.text import Text
 from loganalyzer.catalogue import load_catalogue
 from loganalyzer.cli import EXIT_FINDING, EXIT_USAGE, tell
 from loganalyzer.cli.console import open_console
+from loganalyzer.cli.rule_files import load_rule_files
 from loganalyzer.errors import LogAnalyzerError, UsageError
 from loganalyzer.pipeline import builtin_rule_texts, builtin_rules, example_frames
 from loganalyzer.report.plain_text import one_line, plain_json
 from loganalyzer.sigma.examples import run_examples
 from loganalyzer.sigma.lint import lint
-from loganalyzer.sigma.load import Loaded, load_rules
+from loganalyzer.sigma.load import Loaded
 from loganalyzer.sigma.rule import Rule
 
-#: Bytes of one rule file.
-LARGEST = 4 << 20
 MOST_FAULTS = 200
 
 RULES = click.option(
@@ -46,7 +44,7 @@ def command() -> None:
 @click.option("-f", "--format", "form", type=click.Choice(["text", "json"]), default="text", help="Output format.")
 def list_signatures(paths: tuple[str, ...], cause: str | None, form: str) -> int:
     """List the signatures with what each speaks for or against."""
-    loaded = _load(paths)
+    loaded = _rules(paths)
     rules = [rule for rule in loaded.rules if cause is None or _cause(rule) == cause]
     if form == "json":
         click.echo(plain_json(json.dumps([_summary(rule) for rule in rules], indent=2, ensure_ascii=False)))
@@ -82,7 +80,7 @@ def show_signature(name: str) -> int:
 @click.option("-q", "--quiet", is_flag=True, help="Only failures.")
 def test_signatures(paths: tuple[str, ...], quiet: bool) -> int:
     """Run every example of every rule."""
-    loaded = _load(paths)
+    loaded = _rules(paths)
     ran = failed = 0
     for rule in loaded.rules:
         for result in run_examples(rule, example_frames):
@@ -101,40 +99,15 @@ def test_signatures(paths: tuple[str, ...], quiet: bool) -> int:
 @RULES
 def lint_signatures(paths: tuple[str, ...]) -> int:
     """Check the rules' form: examples of both kinds, known causes, unique ids, a literal to search for."""
-    loaded = _load(paths)
+    loaded = _rules(paths)
     faults = [*loaded.faults, *lint(loaded.rules, frozenset(load_catalogue().causes))]
     status = _told(faults)
     click.echo(f"{len(loaded.rules)} rules, {len(faults)} faults")
     return status
 
 
-def _load(paths: Sequence[str]) -> Loaded:
-    if not paths:
-        return builtin_rules()
-    texts: dict[str, str] = {}
-    for path in (file for given in paths for file in _files(Path(given))):
-        try:
-            texts[str(path)] = _text(path)
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"cannot read {path}: {error}", None, "give readable rule files in UTF-8") from error
-    return load_rules(texts)
-
-
-def _text(path: Path) -> str:
-    """The text of a rule file; a device or pipe may never end, and no rules are that long."""
-    if not path.is_file():
-        raise UsageError(f"{path} is no regular file", None, "give a rule file or a folder of .yml files")
-    if path.stat().st_size > LARGEST:
-        raise UsageError(f"{path} is larger than {LARGEST >> 20} MiB", None, "split it into files of a few rules")
-    return path.read_text(encoding="utf-8")
-
-
-def _files(path: Path) -> Iterable[Path]:
-    if not path.exists():
-        raise UsageError(f"{path} does not exist", None, "give a rule file or a folder of .yml files")
-    if path.is_dir():
-        return sorted([*path.rglob("*.yml"), *path.rglob("*.yaml")])
-    return [path]
+def _rules(paths: Sequence[str]) -> Loaded:
+    return load_rule_files(paths) if paths else builtin_rules()
 
 
 def _told(faults: Iterable[LogAnalyzerError]) -> int:
