@@ -10,15 +10,17 @@ from typing import Any
 import pytest
 import yaml
 
+from loganalyzer.sigma.correlate import correlate
 from loganalyzer.sigma.examples import frame_of
 from loganalyzer.sigma.load import load_rules
 from loganalyzer.sigma.match import match
-from loganalyzer.sigma.rule import Rule
+from loganalyzer.sigma.rule import Correlation, Rule
 
 VECTORS: list[dict[str, Any]] = yaml.load(
     (Path(__file__).parent / "sigma_vectors.yaml").read_text(encoding="utf-8"), yaml.CSafeLoader
 )["vectors"]
-EVENTS = [vector for vector in VECTORS if "not_run" not in vector and not vector.get("error")]
+EVENTS = [vector for vector in VECTORS if "rule" in vector and not vector.get("error")]
+CORRELATIONS = [vector for vector in VECTORS if "rules" in vector]
 REFUSALS = [vector for vector in VECTORS if vector.get("error")]
 
 
@@ -34,11 +36,11 @@ def flat(event: Mapping[str, Any]) -> Mapping[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def test_enough_vectors_are_run_and_the_rest_says_why() -> None:
-    assert len(EVENTS) > 70
-    assert len(REFUSALS) >= 6
-    skipped = [vector for vector in VECTORS if vector not in EVENTS and vector not in REFUSALS]
-    assert all(vector["not_run"] and "rules" in vector for vector in skipped)
+def test_every_vector_is_run() -> None:
+    assert len(EVENTS) == 81
+    assert len(CORRELATIONS) == 15
+    assert len(REFUSALS) == 6
+    assert len(VECTORS) == 81 + 15 + 6
 
 
 @pytest.mark.parametrize("vector", EVENTS, ids=lambda vector: str(vector["name"]))
@@ -64,3 +66,18 @@ def test_a_rule_outside_the_specification_is_refused_with_place_and_help(vector:
     assert fault.where.path == "rules/bad.yml"
     assert fault.where.line is not None
     assert fault.help
+
+
+@pytest.mark.parametrize("vector", CORRELATIONS, ids=lambda vector: str(vector["name"]))
+def test_a_correlation_is_completed_by_exactly_the_expected_events(vector: dict[str, Any]) -> None:
+    loaded = load_rules({"vector.yml": yaml.safe_dump_all(vector["rules"])})
+    assert loaded.faults == ()
+    (written,) = loaded.correlations
+    correlation = Correlation.from_json(json.loads(json.dumps(written.to_json())))
+    assert correlation == written
+    timed = [{**event, "@timestamp": event["ts"]} for event in vector["events"]]
+    frames = [frame_of(loaded.rules[0].logsource, timed)]
+    outcome = correlate([correlation], frames, match(loaded.rules, frames))
+    assert outcome.unable == ()
+    assert [found.row + 1 for found in outcome.found] == vector["expect"]
+    assert all(found.records[-1].row == found.row for found in outcome.found)

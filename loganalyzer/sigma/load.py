@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import yaml
 
 from loganalyzer.errors import Location
 from loganalyzer.sigma.attribution import read_attribution
-from loganalyzer.sigma.rule import Correlation, Rule, SigmaRuleError
+from loganalyzer.sigma.resolve import PendingCorrelation, PendingFilter, apply_filters, resolve
+from loganalyzer.sigma.rule import Attribution, Correlation, Rule, SigmaRuleError
+
+if TYPE_CHECKING:
+    from loganalyzer.sigma.lower import Refusal
+
+_Outcome: TypeAlias = "Rule | PendingCorrelation | PendingFilter | SigmaRuleError"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +38,26 @@ class Loaded:
 
 
 def load_rules(files: Mapping[str, str]) -> Loaded:
-    """Reads Sigma rules from YAML texts, each under the path that faults are reported with.
+    """Reads Sigma rules, correlations and filters from YAML texts, each under the path that faults are reported with.
 
-    A file may hold several documents. Faults are collected, never raised: a text that is no YAML, a duplicate key, an
-    invalid rule, a wrong key ``loganalyzer``, a correlation (not supported yet).
+    A file may hold several documents; documents refer to each other across all files. Faults are collected, never
+    raised: a text that is no YAML, a duplicate key, an invalid rule, a wrong key ``loganalyzer``, a reference to
+    nothing.
     """
-    rules: list[Rule] = []
+    read: list[Rule | PendingCorrelation | PendingFilter] = []
     faults: list[SigmaRuleError] = []
     for path, text in files.items():
         for chunk, first_line in _documents(text):
             for outcome in _read_chunk(chunk, path, first_line):
-                if isinstance(outcome, Rule):
-                    rules.append(outcome)
-                else:
+                if isinstance(outcome, SigmaRuleError):
                     faults.append(outcome)
-    return Loaded(tuple(rules), tuple(faults))
+                else:
+                    read.append(outcome)
+    rules, unused = apply_filters(
+        [one for one in read if isinstance(one, Rule)], [one for one in read if isinstance(one, PendingFilter)]
+    )
+    correlations, dangling = resolve(rules, [one for one in read if isinstance(one, PendingCorrelation)])
+    return Loaded(rules, (*faults, *unused, *dangling), correlations)
 
 
 def _documents(text: str) -> Iterator[tuple[str, int]]:
@@ -92,7 +103,7 @@ class _Document:
         return None
 
 
-def _read_chunk(chunk: str, path: str, first_line: int) -> Iterator[Rule | SigmaRuleError]:
+def _read_chunk(chunk: str, path: str, first_line: int) -> Iterator[_Outcome]:
     for document in _compose(chunk, path, first_line):
         if isinstance(document, SigmaRuleError):
             yield document
@@ -179,51 +190,94 @@ def _duplicate_keys(document: _Document) -> Iterator[SigmaRuleError]:
                 pending.append(value)
 
 
-_UNSUPPORTED: Mapping[str, tuple[str, str]] = {
-    "correlation": ("correlations are not supported yet", "use a rule over a derived frame (category gap or fact)"),
-    "filter": ("filters are not supported", "write the exception into the rule's own condition"),
-    "action": ("collection actions are not supported", "write each rule out in full"),
-}
-
-
-def _read_document(data: object, document: _Document) -> Iterator[Rule | SigmaRuleError]:
-    from loganalyzer.sigma.lower import lower_rule
-
+def _read_document(data: object, document: _Document) -> Iterator[_Outcome]:
     if data is None:
         return
     if not isinstance(data, dict):
         what = f"a rule is a YAML map, this is a {type(data).__name__}"
         yield SigmaRuleError("invalid", what, document.at(), "start with 'title:'")
-        return
-    for key, (what, help) in _UNSUPPORTED.items():
-        if key in data:
-            yield SigmaRuleError("unsupported", what, document.at(key), help)
-            return
+    elif "action" in data:
+        help = "write each rule out in full"
+        yield SigmaRuleError("unsupported", "collection actions are not supported", document.at("action"), help)
+    elif "correlation" in data:
+        yield from _read_correlation(data, document)
+    elif "filter" in data:
+        yield from _read_filter(data, document)
+    else:
+        yield from _read_rule(data, document)
+
+
+def _read_rule(data: Mapping[str, Any], document: _Document) -> Iterator[_Outcome]:
+    from loganalyzer.sigma.lower import lower_rule
+
     lowered, refusals = lower_rule(data)
-    faults = [
-        SigmaRuleError(refusal.kind, refusal.what, document.at(*refusal.path), refusal.help) for refusal in refusals
-    ]
-    attribution = None
-    if "loganalyzer" in data and not any(refusal.kind == "unreadable" for refusal in refusals):
-        attribution, wrong = read_attribution(data["loganalyzer"])
-        faults += [
-            SigmaRuleError("invalid", fault.what, document.at("loganalyzer", *fault.keys), fault.help)
-            for fault in wrong
-        ]
+    attribution, faults = _attributed(data, document, refusals)
     if lowered is None or faults:
         yield from faults
         return
     where = document.at()
+    header = {**asdict(lowered.header), "id": lowered.header.id or str(where)}
     yield Rule(
-        id=lowered.id or str(where),
-        name=lowered.name,
-        title=lowered.title,
-        level=lowered.level,
-        status=lowered.status,
-        description=lowered.description,
-        taxonomy=lowered.taxonomy,
-        logsource=lowered.logsource,
-        condition=lowered.condition,
+        **header,
         attribution=attribution,
         location=where,
+        logsource=lowered.logsource,
+        condition=lowered.condition,
     )
+
+
+def _read_correlation(data: Mapping[str, Any], document: _Document) -> Iterator[_Outcome]:
+    from loganalyzer.sigma.lower_correlation import lower_correlation
+
+    lowered, refusals = lower_correlation(data)
+    attribution, faults = _attributed(data, document, refusals)
+    if lowered is None or faults:
+        yield from faults
+        return
+    where = document.at()
+    header = {**asdict(lowered.header), "id": lowered.header.id or str(where)}
+    correlation = Correlation(
+        **header,
+        attribution=attribution,
+        location=where,
+        type=lowered.type,
+        rules=lowered.references,
+        group_by=lowered.group_by,
+        timespan=lowered.timespan,
+        aliases=lowered.aliases,
+        thresholds=lowered.thresholds,
+        alternatives=lowered.alternatives,
+        fields=lowered.fields,
+        percentile=lowered.percentile,
+        generate=lowered.generate,
+        logsources=(),
+    )
+    yield PendingCorrelation(correlation, document.at("correlation", "rules"))
+
+
+def _read_filter(data: Mapping[str, Any], document: _Document) -> Iterator[_Outcome]:
+    from loganalyzer.sigma.lower import lower_filter
+
+    lowered, refusals = lower_filter(data)
+    if lowered is None:
+        yield from _told(refusals, document)
+        return
+    yield PendingFilter(lowered.logsource, lowered.references, lowered.condition, document.at("filter", "rules"))
+
+
+def _attributed(
+    data: Mapping[str, Any], document: _Document, refusals: Sequence[Refusal]
+) -> tuple[Attribution | None, list[SigmaRuleError]]:
+    """The key ``loganalyzer``, and all faults of the document."""
+    faults = _told(refusals, document)
+    if "loganalyzer" not in data or any(refusal.kind == "unreadable" for refusal in refusals):
+        return None, faults
+    attribution, wrong = read_attribution(data["loganalyzer"])
+    faults += [
+        SigmaRuleError("invalid", fault.what, document.at("loganalyzer", *fault.keys), fault.help) for fault in wrong
+    ]
+    return attribution, faults
+
+
+def _told(refusals: Iterable[Refusal], document: _Document) -> list[SigmaRuleError]:
+    return [SigmaRuleError(one.kind, one.what, document.at(*one.path), one.help) for one in refusals]

@@ -1,4 +1,4 @@
-"""From a Sigma document to the project's own form. The one module that imports pySigma; import it only when needed.
+"""From a Sigma document to the project's own form, through pySigma; import it only when rule files are read.
 
 pySigma checks the rule and builds the condition tree; here the tree becomes `loganalyzer.sigma.ir`.
 """
@@ -8,11 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from sigma import exceptions
-from sigma.collection import SigmaCollection
 from sigma.conditions import (
     ConditionAND,
     ConditionFieldEqualsValueExpression,
@@ -20,7 +19,8 @@ from sigma.conditions import (
     ConditionOR,
     ConditionValueExpression,
 )
-from sigma.rule import SigmaDetection, SigmaRule
+from sigma.filters import SigmaFilter
+from sigma.rule import SigmaDetection, SigmaDetections, SigmaRule, SigmaRuleBase
 from sigma.rule.base import SigmaYAMLLoader, check_alias_expansion
 from sigma.types import (
     CompareOperators,
@@ -66,8 +66,8 @@ class RefusalError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Lowered:
-    """What pySigma says of a valid rule, in plain values."""
+class Header:
+    """What every kind of Sigma document says of itself."""
 
     id: str | None
     name: str | None
@@ -76,7 +76,24 @@ class Lowered:
     status: str | None
     description: str | None
     taxonomy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lowered:
+    """What pySigma says of a valid rule, in plain values."""
+
+    header: Header
     logsource: LogSource
+    condition: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class LoweredFilter:
+    """A valid filter: the condition that a match must fulfil as well, and the rules (None: all) it is put to."""
+
+    header: Header
+    logsource: LogSource
+    references: tuple[str, ...] | None
     condition: Condition
 
 
@@ -88,26 +105,64 @@ def yaml_loader(text: str) -> yaml.CSafeLoader:
 def lower_rule(document: Mapping[str, Any]) -> tuple[Lowered | None, tuple[Refusal, ...]]:
     """Checks one rule document and lowers it; with any refusal there is no rule."""
     try:
-        check_alias_expansion(document)
-    except exceptions.SigmaError as error:
-        return None, (Refusal(str(error), (), "write the values out instead of using aliases", "unreadable"),)
-    try:
-        _check_modifiers(document.get("detection"))
-        exact: dict[int, int] = {}
-        safe = {**document, "detection": _keep_large_integers(document.get("detection"), exact)}
-        if document.get("detection") is None:
-            del safe["detection"]
-        collection = SigmaCollection.from_dicts([safe], collect_errors=True)
-        if collection.errors:
-            return None, tuple(_refusal(error, document) for error in collection.errors)
-        (rule,) = collection.rules
-        if not isinstance(rule, SigmaRule):
-            raise TypeError("not a rule of events")
-        return _lowered(rule, exact), ()
+        rule, exact, refusals = _checked(SigmaRule, document, "detection")
+        return (None if rule is None else Lowered(header_of(rule), *_detected(rule, rule.detection, exact))), refusals
     except RefusalError as error:
         return None, (error.refusal,)
     except Exception as error:  # noqa: BLE001  # pySigma raises what its input leads to: TypeError, KeyError, re2.error
-        return None, (_refusal(error, document),)
+        return None, (refused(error, document),)
+
+
+def lower_filter(document: Mapping[str, Any]) -> tuple[LoweredFilter | None, tuple[Refusal, ...]]:
+    """Checks one filter document (Sigma filters specification 2.1) and lowers it; with any refusal there is none."""
+    try:
+        found, exact, refusals = _checked(SigmaFilter, document, "filter")
+        if found is None:
+            return None, refusals
+        named = found.filter.rules
+        references = None if isinstance(named, str) else tuple(reference.reference for reference in named)
+        source, condition = _detected(found, found.filter, exact)
+        return LoweredFilter(header_of(found), source, references, condition), ()
+    except RefusalError as error:
+        return None, (error.refusal,)
+    except Exception as error:  # noqa: BLE001  # as above
+        return None, (refused(error, document),)
+
+
+_Read = TypeVar("_Read", SigmaRule, SigmaFilter)
+
+
+def _checked(
+    kind: type[_Read], document: Mapping[str, Any], section: str
+) -> tuple[_Read | None, Mapping[int, int], tuple[Refusal, ...]]:
+    """pySigma's reading of a document whose detections stand under ``section``, and what leads back to its numbers."""
+    exact: dict[int, int] = {}
+    try:
+        check_alias_expansion(document)
+    except exceptions.SigmaError as error:
+        why = Refusal(str(error), (), "write the values out instead of using aliases", "unreadable")
+        return None, exact, (why,)
+    _check_modifiers(document.get(section))
+    safe = {**document, section: _keep_large_integers(document.get(section), exact)}
+    if document.get(section) is None:
+        del safe[section]
+    read = kind.from_dict(safe, collect_errors=True)
+    if read.errors:
+        return None, exact, tuple(refused(error, document) for error in read.errors)
+    return read, exact, ()
+
+
+def header_of(rule: SigmaRuleBase) -> Header:
+    """The header of a document as plain values."""
+    return Header(
+        id=None if rule.id is None else str(rule.id),
+        name=rule.name,
+        title=rule.title,
+        level=None if rule.level is None else str(rule.level),
+        status=None if rule.status is None else str(rule.status),
+        description=rule.description,
+        taxonomy=rule.taxonomy,
+    )
 
 
 #: No documented chain is longer than four; ``base64`` and ``base64offset`` multiply a value each time.
@@ -143,19 +198,14 @@ def _keep_large_integers(node: Any, exact: dict[int, int]) -> Any:
     return node
 
 
-def _lowered(rule: SigmaRule, exact: Mapping[int, int]) -> Lowered:
-    conditions = [condition.parsed for condition in rule.detection.parsed_condition]
+def _detected(
+    rule: SigmaRule | SigmaFilter, detections: SigmaDetections, exact: Mapping[int, int]
+) -> tuple[LogSource, Condition]:
     source = rule.logsource
-    return Lowered(
-        id=None if rule.id is None else str(rule.id),
-        name=rule.name,
-        title=rule.title,
-        level=None if rule.level is None else str(rule.level),
-        status=None if rule.status is None else str(rule.status),
-        description=rule.description,
-        taxonomy=rule.taxonomy,
-        logsource=LogSource(source.product, source.service, source.category),
-        condition=_any([_condition(condition, exact) for condition in conditions]),
+    conditions = [condition.parsed for condition in detections.parsed_condition]
+    return (
+        LogSource(source.product, source.service, source.category),
+        _any([_condition(condition, exact) for condition in conditions]),
     )
 
 
@@ -350,11 +400,12 @@ _HELP: Mapping[str, str] = {
 }
 
 
-def _refusal(error: Exception, document: Mapping[str, Any]) -> Refusal:
+def refused(error: Exception, document: Mapping[str, Any]) -> Refusal:
     """A fault that pySigma found, with the keys that lead to it."""
     path = _PLACES.get(type(error), ("detection",))
     if path == ("detection",):
-        path = _faulty_detection(document.get("detection"))
+        section = next((key for key in ("detection", "filter", "correlation") if key in document), "detection")
+        path = (section, *_faulty_detection(document.get(section)))
     what = re.sub(r"<sigma\.types\.Sigma(\w+) object at 0x\w+>", r"\1", str(error)) or type(error).__name__
     what = re.sub(r": b(['\"])(.*)\1$", r": \2", what)  # RE2 gives its reason as bytes
     if not isinstance(error, exceptions.SigmaError):
@@ -366,16 +417,16 @@ def _refusal(error: Exception, document: Mapping[str, Any]) -> Refusal:
 def _faulty_detection(detection: object) -> tuple[str, ...]:
     """pySigma does not say which detection is wrong: try them one by one, then each of its fields."""
     if not isinstance(detection, dict):
-        return ("detection",)
+        return ()
     for name, definition in detection.items():
-        if name == "condition" or _is_valid(definition):
+        if name in ("condition", "rules") or _is_valid(definition):
             continue
         if isinstance(definition, dict):
             for key, value in definition.items():
                 if not _is_valid({key: value}):
-                    return ("detection", str(name), str(key))
-        return ("detection", str(name))
-    return ("detection",)
+                    return str(name), str(key)
+        return (str(name),)
+    return ()
 
 
 def _is_valid(definition: Any) -> bool:

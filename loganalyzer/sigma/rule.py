@@ -131,7 +131,7 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """One way in which an extended condition holds: ids of rules that must be ``present`` and that must be ``absent``."""
+    """One way in which an extended condition holds: ids of rules that must be ``present``, and ``absent``."""
 
     present: tuple[str, ...]
     absent: tuple[str, ...]
