@@ -63,7 +63,7 @@ def test_a_sysmon_category_is_its_event_ids(category: str, event_ids: set[int]) 
     "logsource",
     [
         {"product": "aws", "service": "cloudtrail"},
-        {"category": "antivirus"},
+        {"category": "proxy"},
         {"product": "windows", "category": "file_access"},
         {"product": "linux", "category": "process_creation"},
         {"product": "azure", "service": "signinlogs"},
@@ -80,6 +80,40 @@ def test_a_rule_whose_log_source_maps_to_nothing_runs_on_nothing_and_says_why(lo
     (unable,) = outcome.unable
     assert unable.rule_id == rule.id
     assert "log source" in unable.why
+
+
+@pytest.mark.parametrize(
+    ("logsource", "fitting", "others"),
+    [
+        ({"category": "antivirus"}, ("windows", "windefend", 1116), [("windows", "windefend", 5007)]),
+        (
+            {"category": "process_creation"},
+            ("windows", "sysmon", 1),
+            [("windows", "sysmon", 5), ("linux", "sysmon", 5)],
+        ),
+        ({"category": "process_creation"}, ("linux", "sysmon", 1), []),
+        ({"product": "linux", "category": "file_event"}, ("linux", "sysmon", 11), [("windows", "sysmon", 11)]),
+        ({"product": "linux", "category": "file_event", "service": "auditd"}, None, [("linux", "sysmon", 11)]),
+        ({"product": "windows", "service": "microsoft-servicebus-client"}, ("windows", "servicebus-client", 2), []),
+    ],
+)
+def test_a_log_source_is_what_the_taxonomy_of_sigma_says(
+    logsource: dict[str, str], fitting: tuple[str, str, int] | None, others: list[tuple[str, str, int]]
+) -> None:
+    rule = rule_for(logsource, {"f": "a"})
+    events = [*others, fitting] if fitting is not None else others
+    frames = [
+        frame_of(LogSource(product, service), [{"EventID": event_id, "f": "a"}])
+        for product, service, event_id in events
+    ]
+    found = [found.frame for found in match([rule], frames).matches]
+    assert found == ([len(others)] if fitting is not None else [])
+
+
+def test_a_threat_that_defender_found_has_the_field_names_of_antivirus() -> None:
+    rule = rule_for({"category": "antivirus"}, {"Signature|contains": "eicar", "Filename|endswith": ".com"})
+    event = {"EventID": "1116", "Threat Name": "Test/EICAR", "ThreatName": "Test/EICAR", "Path": r"C:\a.com"}
+    assert len(match([rule], [channel("windefend", event)]).matches) == 1
 
 
 def test_a_known_log_source_without_a_frame_is_no_fault() -> None:

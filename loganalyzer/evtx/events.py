@@ -210,6 +210,7 @@ def _aliases(
     for name, value in named.items():
         if any(letter.isspace() for letter in name):
             aliases.setdefault("".join(name.split()), value)
+    aliases.setdefault("UserID", system["Security_UserID"])
     if system["EventID"] == "4688" and (system["Provider_Name"] or "").lower() == "microsoft-windows-security-auditing":
         aliases.update({alias: named[name] for alias, name in _PROCESS_ALIASES.items() if name in named})
         label = named.get("MandatoryLabel")

@@ -1,7 +1,8 @@
 """Names of positional event values by provider and event id, and Sigma's service names of event log channels: data.
 
 Positions are those of the message tables and real records (windows.md 3.2): one name then serves both forms of an
-event, the older with unnamed values and the newer with named ones. Services and channels are those of pySigma's core.
+event, the older with unnamed values and the newer with named ones. Services and channels are those of the Sigma
+specification's taxonomy appendix 2.1.0 and of SigmaHQ's ``tests/thor.yml``.
 """
 
 from __future__ import annotations
@@ -160,7 +161,8 @@ POSITIONAL_NAMES: Mapping[tuple[str, str], tuple[str, ...]] = {
     for event_id in event_ids
 }
 
-#: Channel (lower case) to Sigma's service. Of two services for one channel the one that SigmaHQ keeps.
+#: Channel (lower case) to Sigma's service. Where the appendix writes what the Event Viewer shows, or a provider, the
+#: channel's own name is there, too.
 SERVICES: Mapping[str, str] = {
     "security": "security",
     "application": "application",
@@ -174,6 +176,8 @@ SERVICES: Mapping[str, str] = {
     "dns server": "dns-server",
     "microsoft-windows-dns-server/audit": "dns-server-audit",
     "microsoft-windows-dns-server/analytical": "dns-server-analytic",
+    "microsoft-windows-dnsserver/audit": "dns-server-audit",
+    "microsoft-windows-dnsserver/analytical": "dns-server-analytic",
     "microsoft-windows-driverframeworks-usermode/operational": "driver-framework",
     "microsoft-windows-ntlm/operational": "ntlm",
     "microsoft-windows-dhcp-server/operational": "dhcp",
@@ -185,7 +189,9 @@ SERVICES: Mapping[str, str] = {
     "microsoft-windows-printservice/admin": "printservice-admin",
     "microsoft-windows-printservice/operational": "printservice-operational",
     "microsoft-windows-codeintegrity/operational": "codeintegrity-operational",
+    "microsoft-windows-smbclient/connectivity": "smbclient-connectivity",
     "microsoft-windows-smbclient/security": "smbclient-security",
+    "microsoft-windows-smbserver/connectivity": "smbserver-connectivity",
     "microsoft-windows-windows firewall with advanced security/firewall": "firewall-as",
     "microsoft-windows-bits-client/operational": "bits-client",
     "microsoft-windows-windows defender/operational": "windefend",
@@ -204,6 +210,7 @@ SERVICES: Mapping[str, str] = {
     "microsoft-windows-lsa/operational": "lsa-server",
     "microsoft-windows-appxpackaging/operational": "appxpackaging-om",
     "microsoft-windows-dns client events/operational": "dns-client",
+    "microsoft-windows-dns-client/operational": "dns-client",
     "microsoft-windows-appmodel-runtime/admin": "appmodel-runtime",
     "microsoft-windows-capi2/operational": "capi2",
     "microsoft-windows-certificateservicesclient-lifecycle-system/operational": (
@@ -212,8 +219,11 @@ SERVICES: Mapping[str, str] = {
     "microsoft-windows-application-experience/program-telemetry": "application-experience",
     "microsoft-windows-application-experience/program-compatibility-assistant": "application-experience",
     "microsoft-windows-hyper-v-worker": "hyper-v-worker",
+    "microsoft-windows-hyper-v-worker-admin": "hyper-v-worker",
+    "microsoft-windows-hyper-v-worker-operational": "hyper-v-worker",
     "microsoft-iis-configuration/operational": "iis-configuration",
     "microsoft-windows-kernel-eventtracing": "kernel-event-tracing",
+    "microsoft-windows-kernel-eventtracing/admin": "kernel-event-tracing",
     "microsoft-windows-kernel-shimengine/operational": "kernel-shimengine",
     "microsoft-windows-kernel-shimengine/diagnostic": "kernel-shimengine",
     "microsoft-windows-ntfs/operational": "ntfs",

@@ -92,14 +92,18 @@ def _narrow_parts(events: Sequence[Event]) -> Iterator[list[Event]]:
 
 
 def _rows(events: Sequence[Event], path: str) -> pl.DataFrame:
-    columns = [*_shared_columns(events), *_system_columns(events), *_payload_columns(events)]
-    rows = pl.DataFrame(columns).with_columns(_timestamp(), _assumed()).drop("system_time", "written")
-    return conform(rows, log_file_path=path)
+    columns = [*_times(events), *_shared_columns(events), *_system_columns(events), *_payload_columns(events)]
+    return conform(pl.DataFrame(columns), log_file_path=path)
+
+
+def _times(events: Sequence[Event]) -> list[pl.Series]:
+    """``@timestamp`` and ``time.assumed``, made apart: a payload may have names of its own like those used here."""
+    created = pl.Series("system_time", [event.system_time for event in events], dtype=pl.String)
+    written = pl.Series("written", [event.written for event in events], dtype=pl.Int64)
+    return pl.DataFrame([created, written]).select(_timestamp(), _assumed()).get_columns()
 
 
 def _shared_columns(events: Sequence[Event]) -> Iterator[pl.Series]:
-    yield pl.Series("system_time", [event.system_time for event in events], dtype=pl.String)
-    yield pl.Series("written", [event.written for event in events], dtype=pl.Int64)
     yield pl.Series("event.original", [event.original for event in events], dtype=pl.String)
     yield pl.Series("message", [message_of(event) for event in events], dtype=pl.String)
     yield pl.Series("log.level", [LEVELS.get(event.system["Level"] or "") for event in events], dtype=pl.String)
@@ -144,22 +148,25 @@ def _payload_columns(events: Sequence[Event]) -> Iterator[pl.Series]:
         for row, value in cells[name]:
             values[row] = value
         yield pl.Series(column, values, dtype=pl.String)
-    if "userid" not in {column.lower() for column in columns.values()}:
-        yield pl.Series("UserID", [event.system["Security_UserID"] for event in events], dtype=pl.String)
 
 
 def _column_names(names: Sequence[str]) -> dict[str, str]:
-    """Payload name to column: ``EventData_x`` where a shared or System column is called so, and ``x_2``, ``x_3``, ...
-    where a column differs from it only in case: the first one met keeps the plain name."""
-    taken = {name.lower() for name in _RESERVED}
+    """Payload name to column: the name itself, and rules mind its case: ``ProcessId`` and ``ProcessID`` are two fields.
+
+    A format that cannot hold both must rename one when it is written. A shared or System column keeps its name; the
+    value is in ``EventData_<name>``, or ``EventData_<name>_2``, ...
+    """
+    taken = {*_RESERVED, *names}
     columns: dict[str, str] = {}
     for name in names:
-        stem = column = f"EventData_{name}" if name in _RESERVED else name
-        count = 1
-        while column.lower() in taken:
-            count += 1
-            column = f"{stem}_{count}"
-        taken.add(column.lower())
+        column = name
+        if name in _RESERVED:
+            stem = column = f"EventData_{name}"
+            count = 1
+            while column in taken:
+                count += 1
+                column = f"{stem}_{count}"
+            taken.add(column)
         columns[name] = column
     return columns
 

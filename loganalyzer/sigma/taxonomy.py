@@ -39,7 +39,7 @@ PROVENANCE_COLUMNS = frozenset(
 )
 
 #: Categories of our own frames: derived rows and status documents.
-OWN_CATEGORIES = frozenset({"config", "fact", "gap", "extension_operation", "attempt", "status"})
+OWN_CATEGORIES = frozenset({"config", "fact", "gap", "extension_operation", "attempt", "status", "correlation"})
 
 #: Categories of rows that were made from events. They repeat an event's text, so a rule must ask for them by name.
 DERIVED_CATEGORIES = OWN_CATEGORIES - {"status"}
@@ -82,7 +82,13 @@ def _scope(service: str, *event_ids: int, fields: Mapping[str, str] | None = Non
     return Scope(LogSource("windows", service), frozenset(event_ids), fields or {})
 
 
-#: SigmaHQ's categories for Windows as channels and event ids (Sysmon's manual; SigmaHQ's taxonomy appendix).
+#: Category ``antivirus`` in the log of Microsoft Defender (SigmaHQ's ``tests/thor.yml``): its events that name a
+#: threat or a path.
+DEFENDER_EVENTS = (1006, 1007, 1008, 1009, 1010, 1011, 1012, 1017, 1018, 1019, 1115, 1116)
+DEFENDER_FIELDS: Mapping[str, str] = {"Signature": "ThreatName", "Filename": "Path"}
+
+#: SigmaHQ's categories for Windows as channels and event ids (Sysmon's manual; SigmaHQ's taxonomy appendix 2.1.0,
+#: which leaves 26, a deletion without a kept copy, out of ``file_delete``).
 WINDOWS_CATEGORIES: Mapping[str, tuple[Scope, ...]] = {
     "process_creation": (_scope("sysmon", 1), _scope("security", 4688, fields=SECURITY_4688_FIELDS)),
     "file_change": (_scope("sysmon", 2),),
@@ -117,18 +123,33 @@ WINDOWS_CATEGORIES: Mapping[str, tuple[Scope, ...]] = {
     "ps_classic_start": (_scope("powershell-classic", 400),),
     "ps_classic_provider_start": (_scope("powershell-classic", 600),),
     "ps_classic_script": (_scope("powershell-classic", 800),),
+    "antivirus": (_scope("windefend", *DEFENDER_EVENTS, fields=DEFENDER_FIELDS),),
 }
+
+#: The same for Sysmon for Linux. No parser here reads its log; a plug-in may.
+LINUX_CATEGORIES: Mapping[str, tuple[Scope, ...]] = {
+    category: (Scope(LogSource("linux", "sysmon"), frozenset({event_id})),)
+    for category, event_id in (("process_creation", 1), ("network_connection", 3), ("file_event", 11))
+}
+
+#: Other names that rules use for a service.
+SERVICE_ALIASES: Mapping[str, str] = {"microsoft-servicebus-client": "servicebus-client"}
 
 #: Categories that no event log has: they need a live trace (Event Tracing for Windows).
 TRACE_CATEGORIES = frozenset({"file_access", "file_rename"})
 
 
 def scopes(source: LogSource) -> tuple[Scope, ...]:
-    """The events that a rule with this log source speaks about; none if its service contradicts its category."""
-    known = WINDOWS_CATEGORIES.get(source.category or "") if source.product == "windows" else None
-    if known is not None:
-        return tuple(scope for scope in known if source.service in (None, scope.source.service))
-    return (Scope(source),)
+    """The events that a rule with this log source speaks about; none if its service contradicts its category.
+
+    A category without a product is that of every product.
+    """
+    category, service = source.category or "", SERVICE_ALIASES.get(source.service or "", source.service)
+    source = LogSource(source.product, service, source.category)
+    windows = WINDOWS_CATEGORIES.get(category, ()) if source.product in (None, "windows") else ()
+    linux = LINUX_CATEGORIES.get(category, ()) if source.product in (None, "linux") else ()
+    mapped = tuple(scope for scope in (*windows, *linux) if service in (None, scope.source.service))
+    return mapped if windows and source.product == "windows" else (*mapped, Scope(source))
 
 
 def unmapped(source: LogSource) -> str | None:
@@ -145,7 +166,7 @@ def unmapped(source: LogSource) -> str | None:
         return f"log source {source}: a log of the cloud, which no bundle of a VM holds"
     if source.category is None or source.category in OWN_CATEGORIES:
         return None
-    if source.product == "windows" and source.category in WINDOWS_CATEGORIES:
+    if source.product in (None, "windows") and source.category in WINDOWS_CATEGORIES:
         return None
     if source.category in TRACE_CATEGORIES:
         return f"log source {source}: needs a live trace, no event log has this category"
