@@ -15,7 +15,7 @@ from loganalyzer.catalogue import ArtefactFrame, Catalogue, Cause
 from loganalyzer.facts import Derived, Span
 from loganalyzer.schema import EventFrame, LogSource
 from loganalyzer.sigma.match import Match, Matches
-from loganalyzer.sigma.rule import Rule
+from loganalyzer.sigma.rule import Correlation, Rule
 from loganalyzer.sigma.taxonomy import DERIVED_CATEGORIES
 from loganalyzer.windows import Relevance, Ticket, Window, relevance
 
@@ -33,7 +33,7 @@ class Finding:
     ``start``/``end`` are UTC; a ``lasting`` finding (a derived row) without ``end`` goes on.
     """
 
-    rule: Rule
+    rule: Rule | Correlation
     frame: int
     row: int
     start: datetime | None
@@ -76,7 +76,7 @@ def attribute(
     derived: Derived,
     frames: Sequence[EventFrame],
     matches: Matches,
-    rules: Sequence[Rule],
+    rules: Sequence[Rule | Correlation],
     ticket: Ticket,
 ) -> Attribution:
     """Gives every cause its verdict.
@@ -97,8 +97,8 @@ def attribute(
     return Attribution(verdicts, ranked, roots, verdict, why, windows, errors)
 
 
-def _rules_by_cause(rules: Sequence[Rule]) -> Mapping[str, list[Rule]]:
-    by_cause: dict[str, list[Rule]] = defaultdict(list)
+def _rules_by_cause(rules: Sequence[Rule | Correlation]) -> Mapping[str, list[Rule | Correlation]]:
+    by_cause: dict[str, list[Rule | Correlation]] = defaultdict(list)
     for rule in rules:
         if rule.attribution is not None and rule.attribution.cause is not None:
             by_cause[rule.attribution.cause].append(rule)
@@ -130,7 +130,7 @@ class _Judge:
     catalogue: Catalogue
     derived: Derived
     findings: Mapping[str, Sequence[Finding]]
-    rules: Mapping[str, Sequence[Rule]]
+    rules: Mapping[str, Sequence[Rule | Correlation]]
     covered: frozenset[str]
 
     def judge(self, cause: Cause) -> CauseVerdict:
@@ -170,10 +170,14 @@ class _Judge:
         how = "everything that decides it was read, and nothing was found" + past
         return CauseVerdict(cause, "clear", (), (), history, (), how)
 
-    def _ran(self, cause: Cause) -> Iterable[Rule]:
+    def _ran(self, cause: Cause) -> Iterable[Rule | Correlation]:
         """The cause's rules that had something to read: their own log source, or the one a derived row comes from."""
         read = [span.logsource for span in self.derived.spans]
-        return (rule for rule in self.rules.get(cause.id, ()) if any(_reads(rule.logsource, one) for one in read))
+        return (
+            rule
+            for rule in self.rules.get(cause.id, ())
+            if any(_reads(source, one) for source in rule.logsources for one in read)
+        )
 
     def _missing(self, cause: Cause) -> tuple[str, ...]:
         """Artefacts that the cause requires and that were not read, or do not cover the windows."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import operator
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from itertools import combinations, pairwise
@@ -145,7 +145,7 @@ def value_of(kind: str, events: list[Event], window: list[int], rules: list[str]
     values = numbers(events, window)
     if not values:
         return None
-    answers = {
+    answers: dict[str, Callable[[], Any]] = {
         "value_sum": lambda: sum(values),
         "value_avg": lambda: sum(values) / len(values),
         "value_median": lambda: median(values),
@@ -408,7 +408,7 @@ def test_a_condition_that_multiplies_out_of_hand_is_refused() -> None:
     assert [fault.kind for fault in read.faults] == ["unsupported"]
 
 
-FILTER = {
+FILTER: dict[str, Any] = {
     "title": "not the backup account",
     "logsource": {"product": "linux"},
     "filter": {"rules": ["a"], "selection": {"user": "backup"}, "condition": "not selection"},

@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 import polars as pl
 
 from loganalyzer.facts.attempts import Attempt, attempt_frames, attempts
+from loganalyzer.facts.correlated import Correlating, correlated
 from loganalyzer.facts.coverage import Span, spans
 from loganalyzer.facts.fact_rows import fact_frames, version_number
 from loganalyzer.facts.operations import operation_frames
@@ -17,7 +18,18 @@ from loganalyzer.facts.series import gap_frames
 from loganalyzer.facts.tables import Tables, load_tables
 from loganalyzer.schema import DERIVED_COLUMNS, EventFrame
 
-__all__ = ["Attempt", "Derived", "Span", "Tables", "derive", "load_tables", "platform_of", "version_number"]
+__all__ = [
+    "Attempt",
+    "Correlating",
+    "Derived",
+    "Span",
+    "Tables",
+    "correlated",
+    "derive",
+    "load_tables",
+    "platform_of",
+    "version_number",
+]
 
 
 Platform: TypeAlias = Literal["linux", "windows", "unknown"]

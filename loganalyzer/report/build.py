@@ -32,6 +32,7 @@ from loganalyzer.report.model import (
 from loganalyzer.schema import SHARED_COLUMNS, EventFrame
 from loganalyzer.sigma.ir import leaves
 from loganalyzer.sigma.match import Matches
+from loganalyzer.sigma.rule import Correlation
 
 #: Evidence shown of one rule: its first entries and its last.
 FIRST_OF_RULE = 4
@@ -197,7 +198,7 @@ def _one_evidence(finding: Finding, frame: EventFrame) -> Evidence:
 def _message(finding: Finding, row: Mapping[str, Any]) -> str:
     """The readable text of an entry; of an event record the fields that the rule asked for come first."""
     message = row["message"] or ""
-    if row.get("EventRecordID") is None or finding.lasting:
+    if row.get("EventRecordID") is None or finding.lasting or isinstance(finding.rule, Correlation):
         return message
     asked = dict.fromkeys(leaf.field for leaf in leaves(finding.rule.condition) if leaf.field is not None)
     values = {name: row.get(name) for name in asked if name not in _TOLD}

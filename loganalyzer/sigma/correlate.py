@@ -22,7 +22,7 @@ import re
 from bisect import bisect_left, bisect_right, insort
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
 from typing import Any, TypeAlias
@@ -80,6 +80,30 @@ class Correlated:
             for record in self._events[part].records:
                 found[record.order].update(dict.fromkeys(record.rule_ids))
         return tuple(Record(order, *order[-2:], tuple(found[order])) for order in sorted(found))
+
+
+def episodes(found: Iterable[Correlated]) -> tuple[Correlated, ...]:
+    """Joins what completes one correlation in one group over and over while its windows overlap.
+
+    An episode holds all their records, is complete where the last of them is, and has its value.
+    """
+    joined: list[Correlated] = []
+    latest: dict[tuple[str, tuple[tuple[str, str], ...]], int] = {}
+    for one in found:
+        key = one.rule.id, one.group
+        place = latest.get(key)
+        if place is not None and one._parts[0] <= joined[place]._parts[-1]:
+            joined[place] = replace(one, _parts=_joined(joined[place]._parts, one._parts))
+        else:
+            latest[key] = len(joined)
+            joined.append(one)
+    return tuple(joined)
+
+
+def _joined(one: range | tuple[int, ...], other: range | tuple[int, ...]) -> range | tuple[int, ...]:
+    if isinstance(one, range) and isinstance(other, range):
+        return range(min(one.start, other.start), max(one.stop, other.stop))
+    return tuple(sorted({*one, *other}))
 
 
 @dataclass(frozen=True, slots=True)
