@@ -86,7 +86,7 @@ def test_a_rule_whose_log_source_maps_to_nothing_runs_on_nothing_and_says_why(lo
     ("logsource", "fitting", "others"),
     [
         ({"category": "antivirus"}, ("windows", "windefend", 1116), [("windows", "windefend", 5007)]),
-        (
+        ({"category": "process_creation"}, ("windows", "sysmon", 1), [("linux", "sysmon", 5)]),
             {"category": "process_creation"},
             ("windows", "sysmon", 1),
             [("windows", "sysmon", 5), ("linux", "sysmon", 5)],
