@@ -39,6 +39,7 @@ from loganalyzer.report.model import (
 from loganalyzer.schema import EventFrame, LogSource, conform
 from loganalyzer.sigma.load import Loaded, load_rules
 from loganalyzer.sigma.match import Matches, match
+from loganalyzer.sigma.store import digest, restore, without_examples
 from loganalyzer.source import Source
 from loganalyzer.windows import Ticket
 
@@ -172,8 +173,27 @@ def _frames(leaves: Iterable[Leaf], layout: Layout) -> tuple[EventFrame, ...]:
 
 @lru_cache(maxsize=1)
 def builtin_rules() -> Loaded:
-    """The signatures of this package, read once in a process."""
+    """The signatures of this package, read once in a process, without their examples.
+
+    They are read from their precompiled form, which spares pySigma. Where that is missing, of another version or older
+    than the rule files, the rule files are compiled: slower, never different.
+    """
+    texts = builtin_rule_texts()
+    try:
+        return restore(compiled_rules().read_text(encoding="utf-8"), digest(texts))
+    except (OSError, ValueError):
+        return without_examples(load_rules(texts))
+
+
+@lru_cache(maxsize=1)
+def builtin_rules_with_examples() -> Loaded:
+    """The signatures of this package as their files have them, compiled once in a process."""
     return load_rules(builtin_rule_texts())
+
+
+def compiled_rules() -> Traversable:
+    """Where the precompiled form of the signatures lies; `loganalyzer.sigma.store` writes and reads it."""
+    return files("loganalyzer.signatures").joinpath("compiled.json")
 
 
 def builtin_rule_texts() -> Mapping[str, str]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from loganalyzer.catalogue import load_catalogue
-from loganalyzer.pipeline import builtin_rules, example_frames
+from loganalyzer.pipeline import builtin_rules_with_examples, example_frames
 from loganalyzer.sigma.examples import run_examples
 from loganalyzer.sigma.lint import lint
 from loganalyzer.sigma.rule import Rule
 
-LOADED = builtin_rules()
+LOADED = builtin_rules_with_examples()
 
 
 def test_every_file_is_a_rule() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import click
 from rich.table import Table
@@ -14,12 +16,19 @@ from loganalyzer.cli import EXIT_FINDING, EXIT_USAGE, tell
 from loganalyzer.cli.console import open_console
 from loganalyzer.cli.rule_files import load_rule_files
 from loganalyzer.errors import LogAnalyzerError, UsageError
-from loganalyzer.pipeline import builtin_rule_texts, builtin_rules, example_frames
+from loganalyzer.pipeline import (
+    builtin_rule_texts,
+    builtin_rules,
+    builtin_rules_with_examples,
+    compiled_rules,
+    example_frames,
+)
 from loganalyzer.report.plain_text import one_line, plain_json
 from loganalyzer.sigma.examples import run_examples
 from loganalyzer.sigma.lint import lint
 from loganalyzer.sigma.load import Loaded
 from loganalyzer.sigma.rule import Rule
+from loganalyzer.sigma.store import digest, dump
 
 MOST_FAULTS = 200
 
@@ -44,7 +53,7 @@ def command() -> None:
 @click.option("-f", "--format", "form", type=click.Choice(["text", "json"]), default="text", help="Output format.")
 def list_signatures(paths: tuple[str, ...], cause: str | None, form: str) -> int:
     """List the signatures with what each speaks for or against."""
-    loaded = _rules(paths)
+    loaded = load_rule_files(paths) if paths else builtin_rules()
     rules = [rule for rule in loaded.rules if cause is None or _cause(rule) == cause]
     if form == "json":
         click.echo(plain_json(json.dumps([_summary(rule) for rule in rules], indent=2, ensure_ascii=False)))
@@ -80,7 +89,7 @@ def show_signature(name: str) -> int:
 @click.option("-q", "--quiet", is_flag=True, help="Only failures.")
 def test_signatures(paths: tuple[str, ...], quiet: bool) -> int:
     """Run every example of every rule."""
-    loaded = _rules(paths)
+    loaded = _with_examples(paths)
     ran = failed = 0
     for rule in loaded.rules:
         for result in run_examples(rule, example_frames):
@@ -99,15 +108,50 @@ def test_signatures(paths: tuple[str, ...], quiet: bool) -> int:
 @RULES
 def lint_signatures(paths: tuple[str, ...]) -> int:
     """Check the rules' form: examples of both kinds, known causes, unique ids, a literal to search for."""
-    loaded = _rules(paths)
+    loaded = _with_examples(paths)
     faults = [*loaded.faults, *lint(loaded.rules, frozenset(load_catalogue().causes))]
     status = _told(faults)
     click.echo(f"{len(loaded.rules)} rules, {len(faults)} faults")
     return status
 
 
-def _rules(paths: Sequence[str]) -> Loaded:
-    return load_rule_files(paths) if paths else builtin_rules()
+@command.command("compile")
+@click.option("-o", "--output", metavar="FILE", help="Where to write; '-': standard output.  [default: in the package]")
+def compile_signatures(output: str | None) -> int:
+    """Write the precompiled form of the built-in rules, which a scan reads instead of their YAML files."""
+    loaded = builtin_rules_with_examples()
+    if loaded.faults:
+        return _told(loaded.faults)
+    text = dump(loaded, digest(builtin_rule_texts()))
+    path = Path(str(compiled_rules())) if output is None else Path(output)
+    if output == "-":
+        click.echo(text, nl=False)
+        return 0
+    _write(path, text)
+    click.echo(f"{len(loaded.rules) + len(loaded.correlations)} rules in {one_line(str(path))}")
+    return 0
+
+
+def _write(path: Path, text: str) -> None:
+    """Writes a file whole or not at all: another process may be reading it."""
+    try:
+        if path.exists() and not path.is_file():  # a device or a pipe is written to, not replaced
+            path.write_text(text, encoding="utf-8")
+            return
+        path = path.resolve()
+        new = path.with_name(f"{path.name}.{os.getpid()}.new")
+        try:
+            new.write_text(text, encoding="utf-8", newline="\n")
+            new.replace(path)
+        finally:
+            new.unlink(missing_ok=True)
+    except OSError as error:
+        help = "give -o a file in a writable folder"
+        raise UsageError(f"cannot write {path}: {error.strerror}", None, help) from error
+
+
+def _with_examples(paths: Sequence[str]) -> Loaded:
+    return load_rule_files(paths) if paths else builtin_rules_with_examples()
 
 
 def _told(faults: Iterable[LogAnalyzerError]) -> int:
