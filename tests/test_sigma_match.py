@@ -87,10 +87,6 @@ def test_a_rule_whose_log_source_maps_to_nothing_runs_on_nothing_and_says_why(lo
     [
         ({"category": "antivirus"}, ("windows", "windefend", 1116), [("windows", "windefend", 5007)]),
         ({"category": "process_creation"}, ("windows", "sysmon", 1), [("linux", "sysmon", 5)]),
-            {"category": "process_creation"},
-            ("windows", "sysmon", 1),
-            [("windows", "sysmon", 5), ("linux", "sysmon", 5)],
-        ),
         ({"category": "process_creation"}, ("linux", "sysmon", 1), []),
         ({"product": "linux", "category": "file_event"}, ("linux", "sysmon", 11), [("windows", "sysmon", 11)]),
         ({"product": "linux", "category": "file_event", "service": "auditd"}, None, [("linux", "sysmon", 11)]),
