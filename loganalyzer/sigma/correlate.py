@@ -25,14 +25,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import polars as pl
 
 from loganalyzer.schema import EventFrame
 from loganalyzer.sigma.bind import as_text, column_of
 from loganalyzer.sigma.match import Matches, Unable
-from loganalyzer.sigma.rule import Alternative, Correlation, Threshold
+from loganalyzer.sigma.rule import Alternative, Correlation
 
 #: What events are sorted by: time in µs since 1970 (UTC), file, place in the file, frame, row.
 _Order: TypeAlias = tuple[int, str, int, int, int]
@@ -76,8 +76,11 @@ class Correlated:
     def records(self) -> tuple[Record, ...]:
         """Every event that contributes, in time order; the completing one is the last."""
         found: dict[_Order, dict[str, None]] = defaultdict(dict)
-        for part in self._parts:
-            for record in self._events[part].records:
+        for event in (self._events[part] for part in self._parts):
+            own = event.rules.difference(one.rule.id for one in event.below)
+            if own:
+                found[event.order].update(dict.fromkeys(sorted(own)))
+            for record in (record for one in event.below for record in one.records):
                 found[record.order].update(dict.fromkeys(record.rule_ids))
         return tuple(Record(order, *order[-2:], tuple(found[order])) for order in sorted(found))
 
@@ -119,14 +122,16 @@ def correlate(correlations: Sequence[Correlation], frames: Sequence[EventFrame],
     hits: dict[str, list[_Hit]] = defaultdict(list)
     for match in matches.matches:
         hits[match.rule.id].append(_Hit(match.frame, match.row))
+    referred = {rule_id for correlation in correlations for rule_id in correlation.rules}
     failed = {one.rule_id: one.why for one in matches.unable}
     found: list[Correlated] = []
     unable: list[Unable] = []
     for correlation in correlations:
         gathered = _gather(correlation, hits, frames)
         own = [one for events in gathered.groups.values() for one in _judge(correlation, events)]
-        hits[correlation.id] += [_Hit(one.frame, one.row, one) for one in own]
         found += own
+        if correlation.id in referred:
+            hits[correlation.id] += [_Hit(one.frame, one.row, one) for one in own]
         broken = [f"{name} cannot run: {failed[name]}" for name in correlation.rules if name in failed]
         why = [*broken, *gathered.left_out]
         if why:
@@ -136,8 +141,7 @@ def correlate(correlations: Sequence[Correlation], frames: Sequence[EventFrame],
     return Correlations(tuple(ordered), tuple(sorted(unable)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Hit:
+class _Hit(NamedTuple):
     """An event that a referred rule matched, or that completed a referred correlation (``below``)."""
 
     frame: int
@@ -145,15 +149,17 @@ class _Hit:
     below: Correlated | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Event:
-    """An event of one group, with the rules that it fits and the values to compute with."""
+class _Event(NamedTuple):
+    """An event of one group, with the rules that it fits and the values to compute with.
+
+    ``below``: the correlations among its rules, as they were completed.
+    """
 
     order: _Order
     group: tuple[str, ...]
     rules: frozenset[str]
     values: tuple[Text, ...]
-    records: tuple[Record, ...]
+    below: tuple[Correlated, ...]
 
     @property
     def time(self) -> int:
@@ -172,6 +178,7 @@ def _gather(correlation: Correlation, hits: Mapping[str, Sequence[_Hit]], frames
     events: dict[tuple[int, int, tuple[str, ...]], _Event] = {}
     left_out: Counter[str] = Counter()
     for rule_id in dict.fromkeys(correlation.rules):
+        rules = frozenset({rule_id})
         for order, hit, groups, values in _described(correlation, rule_id, hits.get(rule_id, ()), frames):
             missing = [name for name, value in zip(correlation.group_by, groups, strict=True) if value is None]
             if order is None:
@@ -182,8 +189,7 @@ def _gather(correlation: Correlation, hits: Mapping[str, Sequence[_Hit]], frames
                 group = tuple("\n".join(value) if isinstance(value, tuple) else value or "" for value in groups)
                 place = (hit.frame, hit.row, group)
                 known = events.get(place)
-                records = (Record(order, *place[:2], (rule_id,)),) if hit.below is None else hit.below.records
-                event = _Event(order, group, frozenset({rule_id}), values, records)
+                event = _Event(order, group, rules, values, () if hit.below is None else (hit.below,))
                 events[place] = event if known is None else _merged(known, event)
     by_group: dict[tuple[str, ...], list[_Event]] = defaultdict(list)
     for event in sorted(events.values(), key=lambda one: one.order):
@@ -194,7 +200,7 @@ def _gather(correlation: Correlation, hits: Mapping[str, Sequence[_Hit]], frames
 
 def _merged(one: _Event, other: _Event) -> _Event:
     values = tuple(mine if mine is not None else theirs for mine, theirs in zip(one.values, other.values, strict=True))
-    return _Event(one.order, one.group, one.rules | other.rules, values, (*one.records, *other.records))
+    return _Event(one.order, one.group, one.rules | other.rules, values, (*one.below, *other.below))
 
 
 def _described(
@@ -246,8 +252,9 @@ def _judge(correlation: Correlation, events: Sequence[_Event]) -> Iterator[Corre
         held: Iterable[_Held] = _alternatives(correlation, events)
     else:
         held = _HELD[correlation.type](correlation, events)
+    tests = [(_COMPARE[one.op], _exact(one.limit)) for one in correlation.thresholds]
     for index, value, parts in held:
-        if value is None or _within(value, correlation.thresholds):
+        if value is None or all(compare(value, limit) for compare, limit in tests):
             event = events[index]
             group = tuple(zip(correlation.group_by, event.group, strict=True))
             frame, row = event.order[-2:]
@@ -262,10 +269,6 @@ _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
     "eq": operator.eq,
     "neq": operator.ne,
 }
-
-
-def _within(value: int | Fraction, thresholds: Sequence[Threshold]) -> bool:
-    return all(_COMPARE[one.op](value, _exact(one.limit)) for one in thresholds)
 
 
 def _exact(number: int | float) -> int | Fraction:
@@ -302,9 +305,11 @@ def _event_count(correlation: Correlation, events: Sequence[_Event]) -> Iterator
 def _temporal(correlation: Correlation, events: Sequence[_Event]) -> Iterator[_Held]:
     inside: Counter[str] = Counter()
     for before, start, index in _windows(correlation, events):
-        inside.update(events[index].rules)
+        for rule_id in events[index].rules:
+            inside[rule_id] += 1
         for gone in events[before:start]:
-            inside.subtract(gone.rules)
+            for rule_id in gone.rules:
+                inside[rule_id] -= 1
         yield index, sum(count > 0 for count in inside.values()), range(start, index + 1)
 
 
@@ -357,11 +362,10 @@ def _value_percentile(correlation: Correlation, events: Sequence[_Event], percen
 
 
 def _interpolated(ordered: Sequence[int | Fraction], percentile: int) -> int | Fraction:
-    place = Fraction((len(ordered) - 1) * percentile, 100)
-    below = int(place)
-    if place == below:
+    below, hundredths = divmod((len(ordered) - 1) * percentile, 100)
+    if not hundredths or ordered[below] == ordered[below + 1]:
         return ordered[below]
-    return ordered[below] + (place - below) * (ordered[below + 1] - ordered[below])
+    return ordered[below] + Fraction(hundredths, 100) * (ordered[below + 1] - ordered[below])
 
 
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
