@@ -161,3 +161,21 @@ def test_a_rule_on_lines_does_not_find_them_again_in_derived_rows() -> None:
     frames = [frame_of(source, [{"message": "alpha"}]) for source in sources]
     assert [one.frame for one in match([line], frames).matches] == [0]
     assert [one.frame for one in match([gap], frames).matches] == [1]
+
+
+@pytest.mark.parametrize("keyword", ["Image=", "Sysmon 1", "C:*whoami", "information", "4711"])
+def test_a_keyword_is_not_asked_of_what_was_made_from_an_event_to_be_read(keyword: str) -> None:
+    event = {
+        "Provider_Name": "Microsoft-Windows-Sysmon",
+        "EventID": "1",
+        "Level": "4",
+        "Image": r"C:\a.exe",
+        "CommandLine": "whoami",
+        "RecordNumber": 4711,
+        "log.level": "Information",
+        "message": r"Microsoft-Windows-Sysmon 1: Image=C:\a.exe; CommandLine=whoami",
+    }
+    rules = [rule_for({"product": "windows"}, detection) for detection in ({"|all": [keyword]}, {"|all": ["WHOAMI"]})]
+    line = frame_of(LogSource("windows", "waappagent"), [{"message": event["message"], "log.level": "Information"}])
+    assert [found.rule for found in match(rules[:1], [channel("sysmon", event)]).matches] == []
+    assert [found.frame for found in match(rules[1:], [channel("sysmon", event), line]).matches] == [0, 1]

@@ -18,7 +18,7 @@ import polars as pl
 from polars import selectors
 
 from loganalyzer.sigma.ir import And, Condition, Leaf, Not, Op, Or, Value, leaves, split_pattern
-from loganalyzer.sigma.taxonomy import FIELD_ALIASES, PROVENANCE_COLUMNS
+from loganalyzer.sigma.taxonomy import FIELD_ALIASES, unsearched
 
 #: Ends the name of a column that holds another one's text in lower case; no rule can write it.
 _LOWER = "\x1flower"
@@ -66,8 +66,8 @@ def check_regexes(patterns: Iterable[Value]) -> None:
 
 def _bind_leaf(leaf: Leaf, schema: Mapping[str, pl.DataType], aliases: Mapping[str, str]) -> pl.Expr:
     if leaf.field is None:
-        names = [name for name in schema if _is_searched(name)]
-        return pl.any_horizontal([pl.lit(False), *(_bind_column(leaf, name, schema, aliases) for name in names)])
+        asked = (_bind_column(leaf, name, schema, aliases) for name in _searched(schema))
+        return pl.any_horizontal([pl.lit(False), *asked])
     name = column_of(leaf.field, schema, aliases)
     if name is None:
         return pl.lit(leaf.op == "missing")
@@ -82,8 +82,10 @@ def column_of(field: str, schema: Collection[str], aliases: Mapping[str, str] = 
     return alias if alias in schema else None
 
 
-def _is_searched(name: str) -> bool:
-    return name not in PROVENANCE_COLUMNS and not name.endswith(_LOWER)
+def _searched(columns: Collection[str]) -> list[str]:
+    """The columns that a keyword is asked of."""
+    left_out = unsearched(columns)
+    return [name for name in columns if name not in left_out and not name.endswith(_LOWER)]
 
 
 def _column(name: str) -> pl.Expr:
@@ -319,7 +321,7 @@ def with_lower_case(rows: pl.DataFrame, conditions: Iterable[Condition]) -> pl.D
         if leaf.cased or leaf.op not in _TEXT_OPS:
             continue
         if leaf.field is None:
-            wanted.update(filter(_is_searched, rows.columns))
+            wanted.update(_searched(rows.columns))
         else:
             wanted.update({column_of(leaf.field, rows.columns)} - {None})  # type: ignore[arg-type]
     texts = [name for name, dtype in rows.schema.items() if dtype == pl.String and name in wanted]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from loganalyzer.schema import LogSource
@@ -35,8 +35,20 @@ PROVENANCE_COLUMNS = frozenset(
         "host.name",
         "derived_from",
         "grammar",
+        "RecordNumber",
+        "DataValues",
     }
 )
+
+#: Columns of an event log that were made for people to read: all values with their names in one line, and the word for
+#: a level's number. A keyword that looked there would find names of fields, and span two of them.
+COMPOSED_COLUMNS = frozenset({"message", "log.level"})
+
+
+def unsearched(columns: Collection[str]) -> frozenset[str]:
+    """Which of a frame's columns a keyword does not look at. Events of an event log have a provider."""
+    return PROVENANCE_COLUMNS | (COMPOSED_COLUMNS if "Provider_Name" in columns else frozenset())
+
 
 #: Categories of our own frames: derived rows and status documents.
 OWN_CATEGORIES = frozenset({"config", "fact", "gap", "extension_operation", "attempt", "status", "correlation"})
