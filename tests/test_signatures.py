@@ -6,9 +6,9 @@ import pytest
 
 from loganalyzer.catalogue import load_catalogue
 from loganalyzer.pipeline import builtin_rules_with_examples, example_frames
-from loganalyzer.sigma.examples import run_examples
+from loganalyzer.sigma.examples import run_correlation_examples, run_examples
 from loganalyzer.sigma.lint import lint
-from loganalyzer.sigma.rule import Rule
+from loganalyzer.sigma.rule import Correlation, Rule
 
 LOADED = builtin_rules_with_examples()
 
@@ -19,18 +19,27 @@ def test_every_file_is_a_rule() -> None:
 
 
 def test_no_rule_falls_short_of_what_a_built_in_rule_must_be() -> None:
-    assert [str(fault) for fault in lint(LOADED.rules, frozenset(load_catalogue().causes))] == []
+    linted = lint((*LOADED.rules, *LOADED.correlations), frozenset(load_catalogue().causes))
+    assert [str(fault) for fault in linted.errors] == []
+    assert linted.advice == ()
 
 
-@pytest.mark.parametrize("rule", LOADED.rules, ids=lambda rule: f"{rule.location.path}::{rule.title}")
-def test_a_rule_matches_its_examples_as_they_say(rule: Rule) -> None:
-    results = run_examples(rule, example_frames)
+@pytest.mark.parametrize(
+    "rule", [*LOADED.rules, *LOADED.correlations], ids=lambda rule: f"{rule.location.path}::{rule.title}"
+)
+def test_a_rule_matches_its_examples_as_they_say(rule: Rule | Correlation) -> None:
+    results = (
+        run_examples(rule, example_frames)
+        if isinstance(rule, Rule)
+        else run_correlation_examples(rule, LOADED, example_frames)
+    )
     assert {result.example.match for result in results} == {True, False}
     assert [f"{result.example.name}: {result.why}" for result in results if not result.passed] == []
 
 
 def _supported() -> set[str]:
-    attributions = [rule.attribution for rule in LOADED.rules if rule.attribution is not None]
+    signatures = (*LOADED.rules, *LOADED.correlations)
+    attributions = [rule.attribution for rule in signatures if rule.attribution is not None]
     return {one.cause for one in attributions if one.cause is not None and one.role == "supports"}
 
 

@@ -24,10 +24,10 @@ from loganalyzer.pipeline import (
     example_frames,
 )
 from loganalyzer.report.plain_text import one_line, plain_json
-from loganalyzer.sigma.examples import run_examples
+from loganalyzer.sigma.examples import ExampleResult, run_correlation_examples, run_examples
 from loganalyzer.sigma.lint import lint
 from loganalyzer.sigma.load import Loaded
-from loganalyzer.sigma.rule import Rule
+from loganalyzer.sigma.rule import Correlation, Rule
 from loganalyzer.sigma.store import digest, dump
 
 MOST_FAULTS = 200
@@ -54,15 +54,15 @@ def command() -> None:
 def list_signatures(paths: tuple[str, ...], cause: str | None, form: str) -> int:
     """List the signatures with what each speaks for or against."""
     loaded = load_rule_files(paths) if paths else builtin_rules()
-    rules = [rule for rule in loaded.rules if cause is None or _cause(rule) == cause]
+    signatures = [one for one in _signatures(loaded) if cause is None or _cause(one) == cause]
     if form == "json":
-        click.echo(plain_json(json.dumps([_summary(rule) for rule in rules], indent=2, ensure_ascii=False)))
+        click.echo(plain_json(json.dumps([_summary(one) for one in signatures], indent=2, ensure_ascii=False)))
         return _told(loaded.faults)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("cause", "role", "strength", "log source", "title"):
         table.add_column(heading, overflow="fold")
-    for rule in sorted(rules, key=lambda one: (_cause(one), one.title)):
-        summary = _summary(rule)
+    for signature in sorted(signatures, key=lambda one: (_cause(one), one.title)):
+        summary = _summary(signature)
         cells = [str(summary[key] or "") for key in ("cause", "role", "strength", "logsource", "title")]
         table.add_row(*(Text(one_line(cell)) for cell in cells))
     open_console().print(table)
@@ -74,10 +74,10 @@ def list_signatures(paths: tuple[str, ...], cause: str | None, form: str) -> int
 def show_signature(name: str) -> int:
     """Show the rule NAME (id, name or title) as it is written."""
     texts = builtin_rule_texts()
-    for rule in builtin_rules().rules:
-        if name in (rule.id, rule.name, rule.title):
-            click.echo(f"# {rule.location.path}")
-            click.echo(texts[rule.location.path], nl=False)
+    for one in _signatures(builtin_rules()):
+        if name in (one.id, one.name, one.title):
+            click.echo(f"# {one.location.path}")
+            click.echo(texts[one.location.path], nl=False)
             return 0
     raise UsageError(
         f"no signature is called {name!r}", None, "'loganalyzer signatures list -f json' gives ids and names"
@@ -88,30 +88,42 @@ def show_signature(name: str) -> int:
 @RULES
 @click.option("-q", "--quiet", is_flag=True, help="Only failures.")
 def test_signatures(paths: tuple[str, ...], quiet: bool) -> int:
-    """Run every example of every rule."""
+    """Run every example of every rule and correlation."""
     loaded = _with_examples(paths)
     ran = failed = 0
-    for rule in loaded.rules:
-        for result in run_examples(rule, example_frames):
+    for one in _signatures(loaded):
+        for result in _results(one, loaded):
             ran += 1
             if not result.passed:
                 failed += 1
-                told = f"{rule.location}: {rule.title}: {result.example.name}: {result.why}"
+                told = f"{one.location}: {one.title}: {result.example.name}: {result.why}"
                 click.echo(f"FAILED {one_line(told)}")
     status = _told(loaded.faults)
     if not quiet or failed:
-        click.echo(f"{ran} examples of {len(loaded.rules)} rules, {failed} failed")
+        click.echo(f"{ran} examples of {_counted(loaded)}, {failed} failed")
     return EXIT_FINDING if failed else status
+
+
+def _results(one: Rule | Correlation, loaded: Loaded) -> list[ExampleResult]:
+    if isinstance(one, Rule):
+        return run_examples(one, example_frames)
+    return run_correlation_examples(one, loaded, example_frames)
 
 
 @command.command("lint")
 @RULES
 def lint_signatures(paths: tuple[str, ...]) -> int:
-    """Check the rules' form: examples of both kinds, known causes, unique ids, a literal to search for."""
+    """Check the rules' form: examples of both kinds, known causes, unique ids, a literal to search for.
+
+    A rule of your own without the key 'loganalyzer' is plain Sigma: what it lacks is advice, not a fault.
+    """
     loaded = _with_examples(paths)
-    faults = [*loaded.faults, *lint(loaded.rules, frozenset(load_catalogue().causes))]
+    linted = lint(_signatures(loaded), frozenset(load_catalogue().causes), custom=bool(paths))
+    faults = [*loaded.faults, *linted.errors]
     status = _told(faults)
-    click.echo(f"{len(loaded.rules)} rules, {len(faults)} faults")
+    _tell_all((f"advice: {one}" for one in linted.advice), "more pieces of advice")
+    advised = f", {len(linted.advice)} pieces of advice" if linted.advice else ""
+    click.echo(f"{_counted(loaded)}, {len(faults)} faults{advised}")
     return status
 
 
@@ -154,30 +166,44 @@ def _with_examples(paths: Sequence[str]) -> Loaded:
     return load_rule_files(paths) if paths else builtin_rules_with_examples()
 
 
-def _told(faults: Iterable[LogAnalyzerError]) -> int:
+def _signatures(loaded: Loaded) -> tuple[Rule | Correlation, ...]:
+    return (*loaded.rules, *loaded.correlations)
+
+
+def _counted(loaded: Loaded) -> str:
+    correlations = f" and {len(loaded.correlations)} correlations" if loaded.correlations else ""
+    return f"{len(loaded.rules)} rules{correlations}"
+
+
+def _told(faults: Sequence[LogAnalyzerError]) -> int:
     """Prints the faults of rule files; the exit status that they ask for."""
-    found = list(faults)
-    for fault in found[:MOST_FAULTS]:
-        tell(str(fault))
-    if len(found) > MOST_FAULTS:
-        tell(f"and {len(found) - MOST_FAULTS} more faults")
-    return EXIT_USAGE if found else 0
+    _tell_all(map(str, faults), "more faults")
+    return EXIT_USAGE if faults else 0
 
 
-def _cause(rule: Rule) -> str:
-    return (rule.attribution.cause if rule.attribution is not None else None) or ""
+def _tell_all(lines: Iterable[str], more: str) -> None:
+    told = list(lines)
+    for line in told[:MOST_FAULTS]:
+        tell(line)
+    if len(told) > MOST_FAULTS:
+        tell(f"and {len(told) - MOST_FAULTS} {more}")
 
 
-def _summary(rule: Rule) -> dict[str, str | None]:
-    attribution = rule.attribution
+def _cause(one: Rule | Correlation) -> str:
+    return (one.attribution.cause if one.attribution is not None else None) or ""
+
+
+def _summary(one: Rule | Correlation) -> dict[str, str | None]:
+    attribution = one.attribution
     return {
-        "id": rule.id,
-        "name": rule.name,
-        "title": rule.title,
-        "cause": _cause(rule) or None,
+        "id": one.id,
+        "name": one.name,
+        "title": one.title,
+        "cause": _cause(one) or None,
         "role": attribution.role if attribution is not None else None,
         "strength": attribution.strength if attribution is not None else None,
-        "level": rule.level,
-        "logsource": str(rule.logsource),
-        "file": str(rule.location),
+        "level": one.level,
+        "correlation": one.type if isinstance(one, Correlation) else None,
+        "logsource": ", ".join(map(str, one.logsources)),
+        "file": str(one.location),
     }
