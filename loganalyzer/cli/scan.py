@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import click
 from rich.console import Console
-from rich.text import Text
 
 from loganalyzer.cli import EXIT_FINDING, EXIT_UNREADABLE
-from loganalyzer.cli.console import open_console
+from loganalyzer.cli.options import (
+    cannot_write,
+    color_option,
+    console_for,
+    limit_options,
+    limits_of,
+    output_target,
+    progress_shown,
+    zone_of,
+)
 from loganalyzer.errors import UsageError
-from loganalyzer.intake import Limits
-from loganalyzer.pipeline import Progress, Scan, ScanOptions, scan
+from loganalyzer.pipeline import Scan, ScanOptions, scan
 from loganalyzer.redact import Redactor
 from loganalyzer.report.json_report import to_json
 from loganalyzer.report.model import Report
@@ -31,7 +35,6 @@ from loganalyzer.windows import Ticket
 FAIL_ON = ("confirmed", "likely", "possible", "cannot-tell", "never")
 FORMATS = ("text", "json")
 MOST_UNREAD = 10
-_LIMIT = click.IntRange(min=1, max=10**15)
 SUFFIXES = {".json": "json", ".txt": "text"}
 
 
@@ -56,26 +59,16 @@ SUFFIXES = {".json": "json", ".txt": "text"}
 @click.option("--redact", type=click.Choice(["on", "off"]), default="on", show_default=True, help="Hide secrets.")
 @click.option("--details", is_flag=True, help="Show all evidence, all sources and what was ruled out.")
 @click.option("-q", "--quiet", is_flag=True, help="Only the verdict, no progress.")
-@click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True)
-@click.option("--max-members", type=_LIMIT, help="Most files of a bundle.")
-@click.option("--max-depth", type=_LIMIT, help="Deepest archive inside an archive.")
-@click.option(
-    "--max-expanded",
-    "max_expanded_bytes",
-    type=_LIMIT,
-    metavar="BYTES",
-    help="Most bytes after expansion.",
-)
-@click.option("--max-ratio", type=_LIMIT, help="Highest compression ratio of a member.")
-@click.option("--max-member-memory", type=_LIMIT, metavar="BYTES", help="Largest archive member read.")
+@color_option
+@limit_options
 def command(bundle: tuple[str, ...], **given: Any) -> int:
     """Scan BUNDLE (a directory, zip, tar, single file, or '-' for standard input) and name the cause.
 
     Several paths are read as one bundle of one VM.
     """
-    targets = [_target(one, given["form"]) for one in given["outputs"]]
+    targets = [output_target(one, given["form"], SUFFIXES) for one in given["outputs"]]
     options = _options(given)
-    with _progress(given["quiet"], Redactor("tokens" if options.redact else "off")) as progress:
+    with progress_shown(given["quiet"], Redactor("tokens" if options.redact else "off")) as progress:
         result = scan(bundle, options, stdin=sys.stdin.buffer if "-" in bundle else None, progress=progress)
     if not any(path is None for _, path in targets):
         targets.insert(0, (given["form"], None))
@@ -100,24 +93,12 @@ def _tell_unread(result: Scan) -> None:
 
 
 def _options(given: dict[str, Any]) -> ScanOptions:
-    names = [field.name for field in fields(Limits) if field.name in given]
-    limits = {name: given[name] for name in names if given[name] is not None}
-    zone = _zone(given["zone"])
     return ScanOptions(
-        limits=Limits(**limits),
+        limits=limits_of(given),
         time_zone=given["zone"],
-        ticket=Ticket(given["errors"], _time(given["at"], zone)),
+        ticket=Ticket(given["errors"], _time(given["at"], zone_of(given["zone"]))),
         redact=given["redact"] == "on",
     )
-
-
-def _zone(name: str | None) -> ZoneInfo | None:
-    if name is None:
-        return None
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise UsageError(f"unknown time zone {name!r}", None, "use an IANA name such as Europe/Rome or UTC") from error
 
 
 def _time(text: str | None, zone: ZoneInfo | None) -> datetime | None:
@@ -133,21 +114,6 @@ def _time(text: str | None, zone: ZoneInfo | None) -> datetime | None:
     return time
 
 
-def _target(text: str, form_of_stdout: str) -> tuple[str, Path | None]:
-    """Format and path of one ``-o``; None is standard output, whose format ``-f`` names."""
-    prefix, separator, rest = text.partition(":")
-    if separator and prefix in FORMATS:
-        return prefix, None if rest == "-" else Path(rest)
-    if text == "-":
-        return form_of_stdout, None
-    form = SUFFIXES.get(Path(text).suffix.lower())
-    if form is None:
-        raise UsageError(
-            f"-o {text!r}: the suffix names no format", None, f"write {FORMATS[1]}:{text}, or use .json or .txt"
-        )
-    return form, Path(text)
-
-
 def _write(report: Report, form: str, path: Path | None, given: dict[str, Any]) -> None:
     try:
         if form == "json":
@@ -157,35 +123,14 @@ def _write(report: Report, form: str, path: Path | None, given: dict[str, Any]) 
             else:
                 path.write_bytes(data)
         elif path is None:
-            render_terminal(report, _console(given["color"]), details=given["details"], quiet=given["quiet"])
+            render_terminal(report, console_for(given["color"]), details=given["details"], quiet=given["quiet"])
         else:
             with path.open("w", encoding="utf-8") as file:
                 render_terminal(report, Console(file=file, width=120, no_color=True), details=True)
     except OSError as error:
         if path is None:
             raise
-        raise UsageError(
-            f"cannot write {path}: {error.strerror}", None, "give -o a file in a writable folder"
-        ) from error
-
-
-def _console(color: str) -> Console:
-    if color == "always":
-        return open_console(force_terminal=True)
-    if color == "never":
-        return open_console(no_color=True, color_system=None)
-    return open_console()
-
-
-@contextmanager
-def _progress(quiet: bool, redactor: Redactor) -> Iterator[Progress]:
-    """Phase and file name on standard error while it is a terminal."""
-    terminal = open_console(stderr=True)
-    if quiet or not terminal.is_terminal:
-        yield lambda phase, name, size: None
-        return
-    with terminal.status("reading") as status:
-        yield lambda phase, name, size: status.update(Text(f"{phase} {one_line(redactor.text(name))[-60:]}"))
+        raise cannot_write(path, error) from error
 
 
 def _exit_status(result: Scan, fail_on: str, exit_zero: bool) -> int:

@@ -1,0 +1,115 @@
+"""Options that several commands share, and what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from loganalyzer.cli.console import open_console
+from loganalyzer.errors import UsageError
+from loganalyzer.intake import Limits
+from loganalyzer.redact import Redactor
+from loganalyzer.report.plain_text import one_line
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_LIMIT = click.IntRange(min=1, max=10**15)
+
+
+def limit_options(command: F) -> F:
+    """Adds an option for each limit of intake that a user may set."""
+    for option in reversed(
+        (
+            click.option("--max-members", type=_LIMIT, help="Most files of a bundle."),
+            click.option("--max-depth", type=_LIMIT, help="Deepest archive inside an archive."),
+            click.option(
+                "--max-expanded",
+                "max_expanded_bytes",
+                type=_LIMIT,
+                metavar="BYTES",
+                help="Most bytes after expansion.",
+            ),
+            click.option("--max-ratio", type=_LIMIT, help="Highest compression ratio of a member."),
+            click.option("--max-member-memory", type=_LIMIT, metavar="BYTES", help="Largest archive member read."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def limits_of(given: Mapping[str, Any]) -> Limits:
+    """The limits that `limit_options` took; what was not given has its default."""
+    names = [field.name for field in fields(Limits) if given.get(field.name) is not None]
+    return Limits(**{name: given[name] for name in names})
+
+
+def zone_of(name: str | None) -> ZoneInfo | None:
+    """The zone of ``--tz``.
+
+    Raises:
+        UsageError: there is none of this name.
+    """
+    if name is None:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise UsageError(f"unknown time zone {name!r}", None, "use an IANA name such as Europe/Rome or UTC") from error
+
+
+def output_target(text: str, form_of_stdout: str, suffixes: Mapping[str, str]) -> tuple[str, Path | None]:
+    """Format and path of one ``-o [FORMAT:]FILE``; the path None is standard output, whose format ``-f`` names.
+
+    Raises:
+        UsageError: neither a prefix nor the file's suffix (one of ``suffixes``) names a format.
+    """
+    prefix, separator, rest = text.partition(":")
+    if separator and prefix in suffixes.values():
+        return prefix, None if rest == "-" else Path(rest)
+    if text == "-":
+        return form_of_stdout, None
+    form = suffixes.get(Path(text).suffix.lower())
+    if form is None:
+        *others, last = suffixes
+        known = f"{', '.join(others)} or {last}"
+        help = f"write {next(iter(suffixes.values()))}:{text}, or use {known}"
+        raise UsageError(f"-o {text!r}: the suffix names no format", None, help)
+    return form, Path(text)
+
+
+def cannot_write(path: Path, error: OSError) -> UsageError:
+    """What is told of a file of ``-o`` that cannot be written."""
+    return UsageError(f"cannot write {path}: {error.strerror}", None, "give -o a file in a writable folder")
+
+
+color_option = click.option(
+    "--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True
+)
+
+
+def console_for(color: str) -> Console:
+    """Standard output for ``--color``."""
+    if color == "always":
+        return open_console(force_terminal=True)
+    if color == "never":
+        return open_console(no_color=True, color_system=None)
+    return open_console()
+
+
+@contextmanager
+def progress_shown(quiet: bool, redactor: Redactor) -> Iterator[Callable[[str, str, int], None]]:
+    """Phase and file name on standard error while it is a terminal."""
+    terminal = open_console(stderr=True)
+    if quiet or not terminal.is_terminal:
+        yield lambda phase, name, size: None
+        return
+    with terminal.status("reading") as status:
+        yield lambda phase, name, size: status.update(Text(f"{phase} {one_line(redactor.text(name))[-60:]}"))
