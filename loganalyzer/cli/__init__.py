@@ -27,6 +27,7 @@ EXIT_INTERRUPTED = 130
 #: Command name, the module that holds it, and its one line in the overview.
 COMMANDS = {
     "scan": ("loganalyzer.cli.scan", "Find the documented cause of a failed backup in a bundle of logs."),
+    "match": ("loganalyzer.cli.match", "Match any Sigma rules against event logs, JSON events or a bundle."),
     "explain": ("loganalyzer.cli.explain", "Explain an error code, a cause, or pasted portal text (offline)."),
     "formats": ("loganalyzer.cli.formats", "List the log formats that can be read."),
     "signatures": ("loganalyzer.cli.signatures", "List, show, test and lint the signatures."),

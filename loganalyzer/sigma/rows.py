@@ -38,7 +38,7 @@ def _column(name: str, values: list[object]) -> pl.Series:
         whole = [value if isinstance(value, int) and value in _INT64 else None for value in values]
         return pl.Series(name, whole, dtype=pl.Int64)
     if dtype == pl.String:
-        return pl.Series(name, [_cast(value, pl.String()) for value in values], dtype=pl.String)
+        return pl.Series(name, _as(pl.String(), values), dtype=pl.String)
     return _series(name, values)
 
 
@@ -54,10 +54,10 @@ def _series(name: str, values: list[object]) -> pl.Series:
     if any(isinstance(value, list) for value in values):
         lists = [value if isinstance(value, list) else None if value is None else [value] for value in values]
         inner = _dtype([item for items in lists if items is not None for item in items])
-        typed = [None if items is None else [_cast(item, inner) for item in items] for items in lists]
+        typed = [None if items is None else _as(inner, items) for items in lists]
         return pl.Series(name, typed, dtype=pl.List(inner))
     dtype = _dtype(values)
-    return pl.Series(name, [_cast(value, dtype) for value in values], dtype=dtype)
+    return pl.Series(name, _as(dtype, values), dtype=dtype)
 
 
 def _dtype(values: Iterable[object]) -> pl.DataType:
@@ -71,8 +71,13 @@ def _dtype(values: Iterable[object]) -> pl.DataType:
     return pl.String()
 
 
-def _cast(value: object, dtype: pl.DataType) -> object:
-    if value is None or dtype != pl.String or isinstance(value, str):
+def _as(dtype: pl.DataType, values: list[object]) -> list[object]:
+    """The values for a column of this type; for text, what is none is written as JSON."""
+    return list(map(_text, values)) if isinstance(dtype, pl.String) else values
+
+
+def _text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
         return value
     return json.dumps(value, ensure_ascii=False, default=str)
 
