@@ -85,7 +85,7 @@ class JsonEvents:
 def read_json_events(
     source: Source, logsource: LogSource | None = None, time_zone: str | None = None
 ) -> JsonEvents | None:
-    """Reads a file of JSON events; None: it holds not one.
+    """Reads a file of JSON events; None: it is no such file, for not one object of it can be read.
 
     A line an event, a JSON array, one object or several over many lines, CloudTrail's ``Records``; in UTF-8 or UTF-16.
     What is no event is rejected line by line, and costs nothing else.
@@ -104,7 +104,7 @@ def read_json_events(
             reading.rejected.append(found)
         else:
             reading.add(found)
-    if not reading.count:
+    if reading.rejected and not reading.count:
         return None
     frames = (*_windows_frames(reading, source.path), *_flat_frames(reading, source.path))
     known = sum(frame.rows["@timestamp"].count() for frame in frames if frame.logsource.product != "windows")
@@ -219,7 +219,7 @@ def _flat_event(
     if isinstance(channel, str) and channel:
         logsource = LogSource("windows", service_of(channel))
         fields = _in_windows_words(fields, found.text)
-    time, assumed = _time_of(fields, zone)
+    time, assumed, time_field = _time_of(fields, zone)
     record_id = next((number for name in _RECORD_IDS if (number := _whole(fields.get(name))) is not None), None)
     own = dict(fields)
     for name in _OURS & own.keys():
@@ -233,8 +233,9 @@ def _flat_event(
         "event.code": _first(fields, ("event.code", "EventID")),
         "event.provider": _first(fields, ("event.provider", "Provider_Name")),
     }
-    for name, kept in (("@timestamp", time), ("EventRecordID", record_id), ("process.pid", shared["process.pid"])):
-        if kept is not None:
+    held = {"@timestamp": time_field == "@timestamp", "EventRecordID": record_id is not None}
+    for name, is_held in (*held.items(), ("process.pid", shared["process.pid"] is not None)):
+        if is_held:
             own.pop(f"EventData_{name}", None)
     return _Flat(logsource, {**own, **shared}, time, assumed, record_id)
 
@@ -282,13 +283,13 @@ def _scalar(value: object) -> Json:
     return value if isinstance(value, str | int | float | bool) else None
 
 
-def _time_of(fields: Mapping[str, object], zone: ZoneInfo | None) -> tuple[datetime | None, str | None]:
-    """The time of a flat event, and what was assumed of it."""
+def _time_of(fields: Mapping[str, object], zone: ZoneInfo | None) -> tuple[datetime | None, str | None, str | None]:
+    """The time of a flat event, what was assumed of it, and the field that has it."""
     for name in sorted(_TIME_ORDER.keys() & fields.keys(), key=_TIME_ORDER.__getitem__):
         time, assumed = read_time(fields[name], None if name in _UTC_FIELDS else zone)
         if time is not None:
-            return time, None if name in _UTC_FIELDS else assumed
-    return None, None
+            return time, None if name in _UTC_FIELDS else assumed, name
+    return None, None, None
 
 
 def _flat_frames(reading: _Reading, path: str) -> Iterator[EventFrame]:

@@ -144,7 +144,7 @@ def _tell_some(texts: Sequence[str], of_what: str, verbose: bool) -> None:
 def _tell_unread(found: EventMatches, verbose: bool) -> None:
     _tell_some([f"not read: {one_line(f'{one.path}: {one.why}')}" for one in found.unread], "files", verbose)
     rejected = [
-        f"{one.count} lines are no events, the first at {one_line(f'{one.path}:{one.line}: {one.why}')}"
+        f"lines that are no events: {one.count}, the first at {one_line(f'{one.path}:{one.line}: {one.why}')}"
         for one in found.rejected
     ]
     _tell_some(rejected, "files with such lines", verbose)
@@ -154,7 +154,7 @@ def _tell_unread(found: EventMatches, verbose: bool) -> None:
 
 def _undeclared(found: EventMatches) -> str:
     first, *others = found.undeclared
-    where = one_line(first) + (f" and {len(others)} more files" if others else "")
+    where = one_line(first) + (f" and {_counted(len(others), 'further file')}" if others else "")
     return (
         f"{sum(found.undeclared.values())} events of {where} do not say what they are:"
         " rules of every known log source were tried; name it with --logsource"
@@ -186,17 +186,19 @@ def _unable(found: EventMatches, loaded: Loaded, verbose: bool) -> list[str]:
 def _summary(
     found: EventMatches, loaded: Loaded, files: RuleFiles, faults: Sequence[LogAnalyzerError]
 ) -> Iterator[str]:
-    ignored = f" ({found.ignored} files of folders and archives hold none)" if found.ignored else ""
-    yield f"{found.events} events read{ignored}"
-    other = f"; {len(files.other)} other YAML files" if files.other else ""
-    correlations = f" and {len(loaded.correlations)} correlations" if loaded.correlations else ""
-    yield (
-        f"{len(loaded.rules)} rules{correlations}: {len(found.ran)} ran, {len(found.no_source)} have no events of their"
-        f" log source, {len(found.unable)} unable, {len(faults)} faulty{other}"
-    )
+    ignored = f"; {_counted(found.ignored, 'file')} in folders and archives without any" if found.ignored else ""
+    yield f"read: {_counted(found.events, 'event')}{ignored}"
+    correlations = f" and {_counted(len(loaded.correlations), 'correlation')}" if loaded.correlations else ""
+    other = f"; {_counted(len(files.other), 'further YAML file')} without a rule" if files.other else ""
+    ran = f"{len(found.ran)} ran, {len(found.no_source)} without events of their log source, {len(found.unable)} unable"
+    yield f"{_counted(len(loaded.rules), 'rule')}{correlations}: {ran}; {_counted(len(faults), 'fault')}{other}"
     by_level = Counter(row.rule.level or "no level" for row in found.rows)
     counted = ", ".join(f"{by_level[level]} {level}" for level in (*reversed(LEVELS), "no level") if by_level[level])
-    yield f"{len(found.rows)} matches" + (f": {counted}" if counted else "")
+    yield _counted(len(found.rows), "match", "matches") + (f": {counted}" if counted else "")
+
+
+def _counted(number: int, one: str, many: str | None = None) -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
 
 
 def _exit_status(found: EventMatches, faults: Sequence[LogAnalyzerError], given: dict[str, Any]) -> int:
