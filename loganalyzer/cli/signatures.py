@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -14,7 +13,9 @@ from rich.text import Text
 from loganalyzer.catalogue import load_catalogue
 from loganalyzer.cli import EXIT_FINDING, EXIT_USAGE, tell
 from loganalyzer.cli.console import open_console
+from loganalyzer.cli.new_signature import command as new_signature
 from loganalyzer.cli.rule_files import load_rule_files
+from loganalyzer.cli.whole_file import write_whole
 from loganalyzer.errors import LogAnalyzerError, UsageError
 from loganalyzer.pipeline import (
     builtin_rule_texts,
@@ -44,7 +45,10 @@ RULES = click.option(
 
 @click.group("signatures")
 def command() -> None:
-    """List, show, test and lint the signatures: Sigma rules that speak for or against a documented cause."""
+    """List, show, test, lint and begin signatures: Sigma rules that speak for or against a documented cause."""
+
+
+command.add_command(new_signature)
 
 
 @command.command("list")
@@ -139,27 +143,9 @@ def compile_signatures(output: str | None) -> int:
     if output == "-":
         click.echo(text, nl=False)
         return 0
-    _write(path, text)
+    write_whole(path, text)
     click.echo(f"{len(loaded.rules) + len(loaded.correlations)} rules in {one_line(str(path))}")
     return 0
-
-
-def _write(path: Path, text: str) -> None:
-    """Writes a file whole or not at all: another process may be reading it."""
-    try:
-        if path.exists() and not path.is_file():  # a device or a pipe is written to, not replaced
-            path.write_text(text, encoding="utf-8")
-            return
-        path = path.resolve()
-        new = path.with_name(f"{path.name}.{os.getpid()}.new")
-        try:
-            new.write_text(text, encoding="utf-8", newline="\n")
-            new.replace(path)
-        finally:
-            new.unlink(missing_ok=True)
-    except OSError as error:
-        help = "give -o a file in a writable folder"
-        raise UsageError(f"cannot write {path}: {error.strerror}", None, help) from error
 
 
 def _with_examples(paths: Sequence[str]) -> Loaded:
