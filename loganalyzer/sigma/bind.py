@@ -35,8 +35,10 @@ def bind(
 ) -> pl.Expr:
     """The condition over a frame of this schema. ``aliases`` lead from a rule's field name to a column's.
 
+    Its regexes are taken as they are; `check_regexes` says whether Rust takes them, once for all frames.
+
     Raises:
-        BindError: Rust refuses a regex, or two lists are compared by part.
+        BindError: two lists are compared by part.
     """
     match condition:
         case And(items):
@@ -45,9 +47,8 @@ def bind(
             return pl.any_horizontal(bind(item, schema, aliases) for item in items)
         case Not(item):
             return ~bind(item, schema, aliases)
-        case Leaf(op="re", values=values):
-            check_regexes(values)
-    return _bind_leaf(condition, schema, aliases)
+        case Leaf():
+            return _bind_leaf(condition, schema, aliases)
 
 
 def check_regexes(patterns: Iterable[Value]) -> None:
@@ -88,14 +89,14 @@ def _searched(columns: Collection[str]) -> list[str]:
     return [name for name in columns if name not in left_out and not name.endswith(_LOWER)]
 
 
-def _column(name: str) -> pl.Expr:
+def exactly(name: str) -> pl.Expr:
     """The column of exactly this name; `pl.col` would take ``*`` and ``^...$`` for patterns."""
     pattern_like = name == "*" or (name.startswith("^") and name.endswith("$"))
     return selectors.by_name(name).as_expr() if pattern_like else pl.col(name)
 
 
 def _bind_column(leaf: Leaf, name: str, schema: Mapping[str, pl.DataType], aliases: Mapping[str, str]) -> pl.Expr:
-    column, dtype = _column(name), schema[name]
+    column, dtype = exactly(name), schema[name]
     if leaf.op == "exists":
         return column.is_not_null()
     if leaf.op == "missing":
@@ -103,7 +104,7 @@ def _bind_column(leaf: Leaf, name: str, schema: Mapping[str, pl.DataType], alias
     if leaf.op.startswith("fieldref"):
         return _bind_reference(leaf, name, schema, aliases)
     if not leaf.cased and dtype == pl.String and name + _LOWER in schema and leaf.op in _TEXT_OPS:
-        return _TEXT_OPS[leaf.op](_column(name + _LOWER), _lowered(leaf)).fill_null(False)
+        return _TEXT_OPS[leaf.op](exactly(name + _LOWER), _lowered(leaf)).fill_null(False)
     if isinstance(dtype, pl.List):
         inner = dtype.inner
         if not isinstance(inner, pl.DataType):
@@ -309,20 +310,30 @@ def _folded(name: str, dtype: pl.DataType) -> pl.Expr | None:
     if isinstance(dtype, pl.List):
         inner = dtype.inner
         text = as_text(pl.element(), inner if isinstance(inner, pl.DataType) else inner())
-        return None if text is None else _column(name).list.eval(text.str.to_lowercase())
-    text = as_text(_column(name), dtype)
+        return None if text is None else exactly(name).list.eval(text.str.to_lowercase())
+    text = as_text(exactly(name), dtype)
     return None if text is None else text.str.to_lowercase()
 
 
-def with_lower_case(rows: pl.DataFrame, conditions: Iterable[Condition]) -> pl.DataFrame:
-    """Adds the lower case of every text column that the conditions ask without regard to case, once for all of them."""
+def lower_case(conditions: Iterable[Condition], schema: Mapping[str, pl.DataType]) -> Mapping[str, pl.Expr]:
+    """Columns to add, by name: the lower case of each text column that a condition asks without regard to case."""
     wanted: set[str] = set()
     for leaf in (leaf for condition in conditions for leaf in leaves(condition)):
         if leaf.cased or leaf.op not in _TEXT_OPS:
             continue
-        if leaf.field is None:
-            wanted.update(_searched(rows.columns))
-        else:
-            wanted.update({column_of(leaf.field, rows.columns)} - {None})  # type: ignore[arg-type]
-    texts = [name for name, dtype in rows.schema.items() if dtype == pl.String and name in wanted]
-    return rows.with_columns(_column(name).str.to_lowercase().alias(name + _LOWER) for name in texts)
+        wanted |= _columns_of(leaf, schema)
+    texts = [name for name, dtype in schema.items() if dtype == pl.String and name in wanted]
+    return {name + _LOWER: exactly(name).str.to_lowercase() for name in texts}
+
+
+def columns_of(conditions: Iterable[Condition], schema: Mapping[str, pl.DataType]) -> frozenset[str]:
+    """The columns that the conditions read."""
+    asked = {leaf for condition in conditions for leaf in leaves(condition)}
+    return frozenset().union(*(_columns_of(leaf, schema) for leaf in asked))
+
+
+def _columns_of(leaf: Leaf, schema: Mapping[str, pl.DataType]) -> frozenset[str]:
+    if leaf.field is None:
+        return frozenset(_searched(schema))
+    fields = [leaf.field, *(map(str, leaf.values) if leaf.op.startswith("fieldref") else ())]
+    return frozenset(column for field in fields if (column := column_of(field, schema)) is not None)

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
+from operator import attrgetter
 
 import polars as pl
 
-from loganalyzer.schema import EventFrame
-from loganalyzer.sigma.bind import BindError, as_text, bind, column_of, with_lower_case
-from loganalyzer.sigma.rule import Rule
+from loganalyzer.schema import EventFrame, LogSource
+from loganalyzer.sigma.bind import BindError, as_text, bind, check_regexes, column_of, columns_of, exactly, lower_case
+from loganalyzer.sigma.ir import leaves
+from loganalyzer.sigma.prefilter import may_fit
+from loganalyzer.sigma.rule import Correlation, Rule
 from loganalyzer.sigma.taxonomy import Scope, scopes, speaks_of, unmapped
 
 #: Expressions in one pass over a frame: enough to share the work, few enough that a broken one is found fast.
-BATCH = 64
+BATCH = 256
+
+#: Pairs of a row and a rule from which it pays to look first which rules may fit any row.
+MANY = 100_000
+
+#: The column of the rows' numbers in the whole frame; no rule can write it.
+_ROW = "\x1frow"
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A row that fits a rule: ``frame`` is the index of the frame that was given, ``row`` the index of its row."""
+    """A row that fits a rule: ``frame`` is the index of the frame that was given, ``row`` the index of its row.
 
-    rule: Rule
+    The row of an episode fits a correlation.
+    """
+
+    rule: Rule | Correlation
     frame: int
     row: int
 
@@ -49,93 +63,137 @@ class Matches:
 
 def match(rules: Sequence[Rule], frames: Sequence[EventFrame]) -> Matches:
     """Runs each rule on the frames that its log source covers."""
+    read = {source: _read_by(source, frames) for source in {rule.logsource for rule in rules}}
+    tried = [rule for rule in rules if read[rule.logsource]]
+    able, failed = _with_sound_regexes(tried)
     found: list[Match] = []
-    failed: dict[str, str] = {}
-    tried: set[str] = set()
     for index, frame in enumerate(frames):
-        for scope, group in _rules_by_scope(rules, frame).items():
-            tried.update(rule.id for rule in group)
+        hits: list[tuple[Rule, list[int]]] = []
+        for scope, group in _by_scope(able, read, index).items():
             for start in range(0, len(group), BATCH):
-                hits, faults = _run(group[start : start + BATCH], scope, frame)
-                found += [Match(rule, index, row) for rule, rows in hits for row in rows]
-                failed = {**faults, **failed}
-    idle = {rule.id: rule for rule in rules if rule.id not in tried}
+                hits += _run(group[start : start + BATCH], scope, frame, failed)
+        hits.sort(key=lambda hit: hit[0].id)
+        found += sorted((Match(rule, index, row) for rule, rows in hits for row in rows), key=attrgetter("row"))
+    ran = {rule.id for rule in tried}
+    idle = {rule.id: rule for rule in rules if rule.id not in ran}
     inert = {rule_id: why for rule_id, rule in idle.items() if (why := unmapped(rule.logsource)) is not None}
     unable = [Unable(rule_id, why) for rule_id, why in {**failed, **inert}.items()]
     return Matches(
-        matches=tuple(sorted(found, key=lambda match: (match.frame, match.row, match.rule.id))),
-        ran=tuple(sorted(tried - failed.keys())),
+        matches=tuple(found),
+        ran=tuple(sorted(ran - failed.keys())),
         no_source=tuple(sorted(idle.keys() - inert.keys())),
         unable=tuple(sorted(unable)),
     )
 
 
-def _rules_by_scope(rules: Iterable[Rule], frame: EventFrame) -> Mapping[Scope, list[Rule]]:
-    groups: dict[Scope, list[Rule]] = {}
-    whole = Scope(frame.logsource)
-    for rule in rules:
-        for scope in scopes(rule.logsource):
+def _read_by(source: LogSource, frames: Sequence[EventFrame]) -> Mapping[int, list[Scope]]:
+    """The frames that a rule of this log source reads, by index, and what of them."""
+    found: dict[int, list[Scope]] = defaultdict(list)
+    for scope in scopes(source):
+        for index, frame in enumerate(frames):
             if speaks_of(scope.source, frame.logsource):
-                narrow = scope.event_ids is not None
-                groups.setdefault(scope if narrow else whole, []).append(rule)
+                found[index].append(scope if scope.event_ids is not None else Scope(frame.logsource))
+    return found
+
+
+def _by_scope(
+    rules: Iterable[Rule], read: Mapping[LogSource, Mapping[int, list[Scope]]], index: int
+) -> Mapping[Scope, list[Rule]]:
+    """The rules that read a frame, by what they read of it."""
+    groups: dict[Scope, list[Rule]] = defaultdict(list)
+    for rule in rules:
+        for scope in read[rule.logsource].get(index, ()):
+            groups[scope].append(rule)
     return groups
 
 
-def _run(rules: Sequence[Rule], scope: Scope, frame: EventFrame) -> tuple[list[tuple[Rule, list[int]]], dict[str, str]]:
-    """The rows that each rule fits, and the rules that failed with the reason."""
-    rows = with_lower_case(_in_words_of(scope, frame.rows), [rule.condition for rule in rules])
-    within = _within(scope, rows.schema)
-    faults: dict[str, str] = {}
-    bound: list[tuple[Rule, pl.Expr]] = []
+def _with_sound_regexes(rules: Iterable[Rule]) -> tuple[list[Rule], dict[str, str]]:
+    """The rules whose regexes Rust takes, and why it refuses the others. Looked at once, not for each frame."""
+    able: list[Rule] = []
+    refused: dict[str, str] = {}
     for rule in rules:
         try:
-            bound.append((rule, bind(rule.condition, rows.schema) & within))
+            check_regexes(value for leaf in leaves(rule.condition) if leaf.op == "re" for value in leaf.values)
+            able.append(rule)
         except BindError as error:
-            faults[rule.id] = str(error)
-    masks = _evaluate(bound, rows, faults)
-    return [(rule, mask.arg_true().to_list()) for rule, mask in masks], faults
+            refused[rule.id] = str(error)
+    return able, refused
+
+
+def _run(
+    rules: Sequence[Rule], scope: Scope, frame: EventFrame, failed: dict[str, str]
+) -> list[tuple[Rule, list[int]]]:
+    """The rows that each rule fits; ``failed`` learns the rules that could not run, each with its first reason."""
+    conditions = [rule.condition for rule in rules]
+    rows, schema = _rows_of(scope, frame)
+    lower = lower_case(conditions, schema)
+    bound = _bind(rules, {**schema, **dict.fromkeys(lower, pl.String())}, failed)
+    if frame.rows.height * len(bound) >= MANY:
+        held = rows.select(_ROW, *map(exactly, columns_of(conditions, schema))).collect()
+        rows, bound = held.lazy(), list(compress(bound, may_fit([rule.condition for rule, _ in bound], held)))
+    return _evaluate(bound, rows.with_columns(**lower), failed)
+
+
+def _bind(
+    rules: Iterable[Rule], schema: Mapping[str, pl.DataType], failed: dict[str, str]
+) -> list[tuple[Rule, pl.Expr]]:
+    bound = []
+    for rule in rules:
+        try:
+            bound.append((rule, bind(rule.condition, schema)))
+        except BindError as error:
+            failed.setdefault(rule.id, str(error))
+    return bound
+
+
+def _rows_of(scope: Scope, frame: EventFrame) -> tuple[pl.LazyFrame, Mapping[str, pl.DataType]]:
+    """The rows of a scope with their numbers, in its words; and the columns that rules see of them."""
+    schema = frame.rows.schema
+    rows = frame.rows.lazy().with_columns(pl.int_range(pl.len()).alias(_ROW))
+    if scope.event_ids is not None:
+        rows = rows.filter(_is_any_of(scope.event_ids, schema))
+    words = _in_words_of(scope, schema)
+    return rows.with_columns(**words), {**schema, **dict.fromkeys(words, pl.String())}
 
 
 def _evaluate(
-    bound: Sequence[tuple[Rule, pl.Expr]], rows: pl.DataFrame, faults: dict[str, str]
-) -> list[tuple[Rule, pl.Series]]:
-    """All in one pass; if that fails each rule alone, for one broken rule fails all that run with it."""
+    bound: Sequence[tuple[Rule, pl.Expr]], rows: pl.LazyFrame, failed: dict[str, str]
+) -> list[tuple[Rule, list[int]]]:
+    """All in one pass; if that fails each half alone, for one broken rule fails all that run with it."""
     if not bound:
         return []
     try:
-        masks = _select(rows, [expression for _, expression in bound])
-        return [(rule, mask) for (rule, _), mask in zip(bound, masks, strict=True)]
+        numbers, *masks = _select(rows, [expression for _, expression in bound])
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         if len(bound) == 1:
-            faults[bound[0][0].id] = f"polars refuses it: {str(error).splitlines()[0]}"
+            failed.setdefault(bound[0][0].id, f"polars refuses it: {str(error).splitlines()[0]}")
             return []
-    return [masked for pair in bound for masked in _evaluate([pair], rows, faults)]
+        half = len(bound) // 2
+        return [*_evaluate(bound[:half], rows, failed), *_evaluate(bound[half:], rows, failed)]
+    return [(rule, numbers.filter(mask).to_list()) for (rule, _), mask in zip(bound, masks, strict=True) if mask.any()]
 
 
-def _select(rows: pl.DataFrame, expressions: Sequence[pl.Expr]) -> list[pl.Series]:
-    """One boolean series an expression, each as long as the frame: a row number keeps literals from being one row."""
+def _select(rows: pl.LazyFrame, expressions: Sequence[pl.Expr]) -> list[pl.Series]:
+    """The rows' numbers, and one boolean series an expression; the numbers keep a literal from being one row."""
     named = [expression.alias(str(index)) for index, expression in enumerate(expressions)]
-    masks = rows.lazy().select(pl.int_range(pl.len()).alias("row"), *named).collect()
-    return masks.get_columns()[1:]
+    return rows.select(_ROW, *named).collect().get_columns()
 
 
-def _in_words_of(scope: Scope, rows: pl.DataFrame) -> pl.DataFrame:
+def _in_words_of(scope: Scope, schema: Mapping[str, pl.DataType]) -> Mapping[str, pl.Expr]:
     """Fills the fields that a scope names from the columns that mean the same, where the event has none itself."""
-    filled = []
+    filled = {}
     for name, other in scope.fields.items():
-        if other in rows.columns:
-            own = [pl.col(name).cast(pl.String)] if name in rows.columns else []
-            filled.append(pl.coalesce(*own, pl.col(other).cast(pl.String)).alias(name))
-    return rows.with_columns(filled)
+        if other in schema:
+            own = [pl.col(name).cast(pl.String)] if name in schema else []
+            filled[name] = pl.coalesce(*own, pl.col(other).cast(pl.String))
+    return filled
 
 
-def _within(scope: Scope, schema: Mapping[str, pl.DataType]) -> pl.Expr:
-    """Whether a row is of the event ids of the scope."""
-    if scope.event_ids is None:
-        return pl.lit(True)
+def _is_any_of(event_ids: Iterable[int], schema: Mapping[str, pl.DataType]) -> pl.Expr:
+    """Whether a row is of one of the event ids."""
     for name in ("EventID", "event.code"):
         column = column_of(name, schema)
         text = None if column is None else as_text(pl.col(column), schema[column])
         if text is not None:
-            return text.is_in([str(event_id) for event_id in scope.event_ids]).fill_null(False)
+            return text.is_in([str(event_id) for event_id in event_ids]).fill_null(False)
     return pl.lit(False)
