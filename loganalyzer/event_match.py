@@ -105,13 +105,15 @@ class EventMatches:
 
     ``rows``: matches by file, place and rule id, then correlations by time. ``ran``: ids of rules that ran on some
     events. ``no_source``: of rules whose log source is known and not among the events. ``unable``: rules that could not
-    run, or not on everything. The rest is as in `loganalyzer.event_reading.EventReading`.
+    run, or not on everything. ``lesser``: how many event rules were left out for their level. The rest is as in
+    `loganalyzer.event_reading.EventReading`.
     """
 
     rows: Sequence[MatchRow]
     ran: tuple[str, ...]
     no_source: tuple[str, ...]
     unable: tuple[Unable, ...]
+    lesser: int
     unread: tuple[Unread, ...]
     rejected: tuple[Unread, ...]
     ignored: int
@@ -163,6 +165,7 @@ def match_events(
         ran=matches.ran,
         no_source=matches.no_source,
         unable=(*matches.unable, *unable),
+        lesser=len(rules.rules) - len(wanted.rules),
         unread=reading.unread,
         rejected=reading.rejected,
         ignored=reading.ignored,

@@ -191,6 +191,8 @@ def _summary(
     correlations = f" and {_counted(len(loaded.correlations), 'correlation')}" if loaded.correlations else ""
     other = f"; {_counted(len(files.other), 'further YAML file')} without a rule" if files.other else ""
     ran = f"{len(found.ran)} ran, {len(found.no_source)} without events of their log source, {len(found.unable)} unable"
+    if found.lesser:
+        ran += f", {found.lesser} below the level"
     yield f"{_counted(len(loaded.rules), 'rule')}{correlations}: {ran}; {_counted(len(faults), 'fault')}{other}"
     by_level = Counter(row.rule.level or "no level" for row in found.rows)
     counted = ", ".join(f"{by_level[level]} {level}" for level in (*reversed(LEVELS), "no level") if by_level[level])
