@@ -8,16 +8,20 @@ import json
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from loganalyzer.cli import run
 from loganalyzer.cli.match_output import redacted
-from loganalyzer.event_match import match_events
+from loganalyzer.event_match import MatchOptions, match_events
 from loganalyzer.redact import Redactor
 from loganalyzer.registry import parsers
 from loganalyzer.schema import LogSource
@@ -645,6 +649,56 @@ def test_the_excerpt_of_the_readme_is_what_the_command_prints(
     assert len(shown) > 5
 
 
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=6)
+    | st.sampled_from([4625, "nmap", "Security"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+NAMES = st.sampled_from(
+    [
+        *(
+            "Channel",
+            "EventID",
+            "Image",
+            "NewProcessName",
+            "type",
+            "a0",
+            "TargetUserName",
+            "@timestamp",
+            "derived_from",
+        ),
+        *("log.line", "EventRecordID", "Event", "System", "EventData", "host", "message", "^a$", "*", "", "\x1frow"),
+    ]
+)
+ODD_FILES = st.lists(
+    st.dictionaries(NAMES, VALUES, max_size=6).map(json.dumps) | st.text(alphabet='{}[]",:\n', max_size=6), max_size=5
+).map("\n".join)
+
+
+@given(first=ODD_FILES, second=ODD_FILES, declared=st.sampled_from([None, LogSource("linux", "auditd")]))
+@settings(deadline=None, max_examples=40)
+def test_odd_events_of_two_files_give_rows_that_json_can_hold(
+    first: str, second: str, declared: LogSource | None
+) -> None:
+    rules = load_rules({"all.yml": "---".join([LOGON, MANY, WHOAMI, AUDITD, KEYWORDS, PROXY])})
+    assert len(rules.rules) == 5
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [str(Path(folder, name)) for name in ("a.json", "b.json")]
+        for path, text in zip(paths, (first, second), strict=True):
+            Path(path).write_text(text, encoding="utf-8")
+        found = match_events(paths, rules, MatchOptions(logsource=declared))
+    for row in found.rows:
+        told = redacted(row.to_json(), Redactor())
+        assert json.loads(orjson.dumps(told))["file"] in paths
+        assert isinstance(told["record_id"], int)
+    assert {*found.ran, *found.no_source, *(one.rule_id for one in found.unable)} == {rule.id for rule in rules.rules}
+
+
 # Against the engine itself.
 
 
@@ -659,10 +713,10 @@ def test_rows_are_the_matches_of_the_engine(tmp_path: Path) -> None:
 
 def test_sigmahqs_recorded_events_match_their_rules_in_both_forms(capfd: pytest.CaptureFixture[str]) -> None:
     """Needs a checkout of SigmaHQ's rules; its path is in LOGANALYZER_SIGMAHQ."""
-    given = os.environ.get("LOGANALYZER_SIGMAHQ")
-    if given is None:
+    checkout = os.environ.get("LOGANALYZER_SIGMAHQ")
+    if checkout is None:
         pytest.skip("LOGANALYZER_SIGMAHQ names no checkout of SigmaHQ's rules")
-    root = Path(given)
+    root = Path(checkout)
     folders = [str(path) for path in sorted(root.glob("rules*")) if path.name != "rules-placeholder"]
     status = run(["match", "-q", *(word for path in folders for word in ("-r", path)), str(root / "regression_data")])
     rows = [json.loads(line) for line in capfd.readouterr().out.splitlines()]

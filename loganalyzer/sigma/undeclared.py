@@ -111,10 +111,10 @@ def _scopes(rule: Rule, source: LogSource) -> Iterator[Scope]:
 
 
 def in_words_of(fields: Mapping[str, str], rows: pl.DataFrame) -> pl.DataFrame:
-    """Fills each field from the column that means the same, where the event has none itself."""
+    """Fills each field from the column that means the same, where the event has none itself. Lists are left alone."""
     filled = []
     for name, other in fields.items():
-        if other in rows.columns:
-            own = [pl.col(name).cast(pl.String)] if name in rows.columns else []
-            filled.append(pl.coalesce(*own, pl.col(other).cast(pl.String)).alias(name))
+        known = [one for one in (name, other) if one in rows.columns]
+        if other in known and not any(rows.schema[one].is_nested() for one in known):
+            filled.append(pl.coalesce(pl.col(one).cast(pl.String) for one in known).alias(name))
     return rows.with_columns(filled) if filled else rows
