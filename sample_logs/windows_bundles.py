@@ -27,6 +27,7 @@ from sample_logs.windows_logs import (
     hearts,
     no_status,
     service_state,
+    shut_down,
     status_file,
     vss_binary,
 )
@@ -269,6 +270,37 @@ def agent_stopped() -> SampleBundle:
     )
 
 
+def restart_during_snapshot() -> SampleBundle:
+    """Updates restart Windows while the snapshot is made. A restart by hand in the evening before hurt nobody."""
+    evening = datetime(2025, 6, 10, 18, 30, 12, tzinfo=UTC)
+    restart = SECOND_NIGHT + timedelta(seconds=74)
+    machine, first, second = start_vm(WindowsVm("HR09"), evening)
+    by_hand = (r"C:\Windows\Explorer.EXE (HR09)", "Other (Planned)", "0x85000000", r"HR09\opsadmin")
+    updates = (
+        r"C:\Windows\servicing\TrustedInstaller.exe (HR09)",
+        "Operating System: Upgrade (Planned)",
+        "0x80020003",
+        r"NT AUTHORITY\SYSTEM",
+    )
+    for going_down, why, until in ((evening, by_hand, restart), (restart, updates, machine.vm.collected)):
+        shut_down(machine, going_down, *why)
+        up = going_down + timedelta(minutes=2, seconds=31)
+        boot(machine, up)
+        hearts(machine, until, up)
+    command(machine, second)
+    service_state(machine, second.after(6), "Volume Shadow Copy", "VSS", True)
+    aggregate = aggregate_status(machine, machine.vm.collected, "transitioning", 41, "NotReady")
+    return SampleBundle(
+        "windows-restart-during-snapshot",
+        "Updates restart Windows between the command of a snapshot and its end. Zip of drive C.",
+        "zip",
+        disk(machine, evtx(machine, "System", "Application"), {40: well(first)}, aggregate),
+        "cause-found",
+        "job-cancelled-or-rebooted",
+        1,
+    )
+
+
 def cannot_tell() -> SampleBundle:
     """The extension leaves no status; the channels that would say why were not collected."""
     machine, first, second = start_vm(WindowsVm("PRN07"))
@@ -317,6 +349,7 @@ def bundles() -> tuple[SampleBundle, ...]:
         antivirus_unnamed(),
         vss_writer(),
         agent_stopped(),
+        restart_during_snapshot(),
         cannot_tell(),
         damaged(),
     )

@@ -143,9 +143,9 @@ def service_state(machine: Machine, time: datetime, display: str, short: str, ru
     machine.service(7036, time, {"param1": display, "param2": word}, f"{short}/{number}\0")
 
 
-def boot(machine: Machine) -> None:
-    """The start of the VM in the System log and in the agent's."""
-    at = machine.vm.booted
+def boot(machine: Machine, at: datetime | None = None) -> None:
+    """A start of Windows (as a rule the VM's first) in the System log and in the agent's."""
+    at = at or machine.vm.booted
     machine.classic("EventLog", 6009, at, ("10.00.", "20348", "", "Multiprocessor Free", "0"), channel="System")
     machine.classic("EventLog", 6005, at, ("",), channel="System")
     for display, short in (("RdAgent", "RdAgent"), ("Windows Azure Guest Agent", "WindowsAzureGuestAgent")):
@@ -154,12 +154,38 @@ def boot(machine: Machine) -> None:
     machine.say(at + timedelta(seconds=31), "INFO", "StateExecutor initialization completed.")
 
 
-def hearts(machine: Machine, last: datetime) -> None:
-    """A heartbeat of the agent each five minutes."""
-    time = machine.vm.booted + timedelta(minutes=1)
+def hearts(machine: Machine, last: datetime, booted: datetime | None = None) -> None:
+    """A heartbeat of the agent each five minutes after a start of Windows (as a rule the VM's first)."""
+    time = (booted or machine.vm.booted) + timedelta(minutes=1)
     while time <= last:
         machine.say(time, "HEART", "WindowsAzureGuestAgent Heartbeat.", 11)
         time += timedelta(minutes=5, seconds=machine.rng.randrange(2))
+
+
+def shut_down(machine: Machine, at: datetime, process: str, reason: str, code: str, user: str) -> None:
+    """Somebody asks for a restart (User32 1074), the agent stops, and Windows goes down in order (EventLog 6006)."""
+    values = (process, machine.vm.name, reason, code, "restart", "", user)
+    machine.modern(
+        EventRecord(
+            "User32",
+            1074,
+            "System",
+            machine.vm.name,
+            at,
+            level=INFORMATION,
+            keywords=0x8080000000000000,
+            qualifiers=32768,
+            version=0,
+            opcode=0,
+            provider_guid=UUID("b0aa8734-56f7-41cc-b2f4-de228e98b946"),
+            event_source_name="User32",
+            process_id=588,
+            thread_id=1960,
+            data={f"param{number}": value for number, value in enumerate(values, start=1)},
+        )
+    )
+    machine.say(at + timedelta(seconds=2), "INFO", "WindowsAzureGuestAgent stopping.")
+    machine.classic("EventLog", 6006, at + timedelta(seconds=9), ("",), channel="System")
 
 
 def daily_noise(machine: Machine) -> None:
