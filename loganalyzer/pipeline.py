@@ -18,7 +18,7 @@ import polars as pl
 from loganalyzer import __version__
 from loganalyzer.attribute import Attribution, attribute
 from loganalyzer.catalogue import Catalogue, load_catalogue
-from loganalyzer.facts import Derived, derive, load_tables
+from loganalyzer.facts import Derived, correlated, derive, load_tables
 from loganalyzer.intake import Archive, Limits, Skipped, walk
 from loganalyzer.intake.layout import Layout, recognise_layout, relative
 from loganalyzer.parser import ParseContext, Parsed
@@ -39,6 +39,7 @@ from loganalyzer.report.model import (
 from loganalyzer.schema import EventFrame, LogSource, conform
 from loganalyzer.sigma.load import Loaded, load_rules
 from loganalyzer.sigma.match import Matches, match
+from loganalyzer.sigma.rule import Correlation, Rule
 from loganalyzer.sigma.store import digest, restore, without_examples
 from loganalyzer.source import Source
 from loganalyzer.windows import Ticket
@@ -120,8 +121,10 @@ def scan(
     derived = derive(reading.frames, load_tables(), reading.damaged)
     frames = [*(frame for frame in reading.frames if frame.logsource.category != "config"), *derived.frames]
     rules = builtin_rules()
-    matches = match(rules.rules, frames)
-    attribution = attribute(catalogue, derived, frames, matches, rules.rules, options.ticket)
+    correlating = correlated(rules.correlations, frames, match(rules.rules, frames))
+    frames, matches = [*frames, *correlating.frames], correlating.matches
+    signatures: tuple[Rule | Correlation, ...] = (*rules.rules, *rules.correlations)
+    attribution = attribute(catalogue, derived, frames, matches, signatures, options.ticket)
     report = _report(inputs, reading, catalogue, derived, frames, matches, attribution, rules)
     redactor = Redactor("tokens" if options.redact else "off")
     report = redact_report(report, redactor)
@@ -250,7 +253,9 @@ def _report(
     return Report(
         schema="loganalyzer/report/1",
         tool=Tool(__version__),
-        catalogue=CatalogueInfo(str(catalogue.version), len(rules.rules), len(catalogue.causes)),
+        catalogue=CatalogueInfo(
+            str(catalogue.version), len(rules.rules) + len(rules.correlations), len(catalogue.causes)
+        ),
         bundle=_bundle(inputs, reading, derived),
         verdict=attribution.verdict,
         diagnoses=body.diagnoses,
