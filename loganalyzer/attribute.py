@@ -14,6 +14,7 @@ from typing import Literal, TypeAlias
 from loganalyzer.catalogue import ArtefactFrame, Catalogue, Cause
 from loganalyzer.facts import Derived, Span
 from loganalyzer.schema import EventFrame, LogSource
+from loganalyzer.sigma.attribution import STRENGTHS
 from loganalyzer.sigma.match import Match, Matches
 from loganalyzer.sigma.rule import Correlation, Rule
 from loganalyzer.sigma.taxonomy import DERIVED_CATEGORIES
@@ -266,7 +267,8 @@ def _weigh(supports: Sequence[Finding]) -> tuple[VerdictWord, str]:
     """The verdict by the table: definitive or two independent strong ones, one strong, weak ones that agree."""
     independent: dict[str, dict[tuple[str, int], str]] = defaultdict(dict)
     used: set[tuple[str, int]] = set()
-    for finding in sorted(supports, key=lambda one: (one.rule.id, one.frame, one.row)):
+    # The strongest takes an entry first: a correlation shares that of its last event with what is weak alone.
+    for finding in sorted(supports, key=lambda one: (STRENGTHS.index(_strength(one)), one.rule.id, one.frame, one.row)):
         names = independent[_strength(finding)]
         if finding.rule.id not in names.values() and finding.entry not in used:
             names[finding.entry] = finding.rule.id

@@ -118,7 +118,8 @@ def test_a_mutated_bundle_gives_a_valid_report_that_accounts_for_every_byte(
     mutated = {name: mutate(chance, data) if data else data for name, data in files.items()}
     report = scanned(pack(mutated))
     assert report["receipt"]["bytes"] == sum(map(len, mutated.values()))
-    assert report["rules"]["unable"] == []
+    # Correlations put aside what has no time; no rule fails for any other reason.
+    assert all(re.search("left out [0-9]+ matching events", one["why"]) for one in report["rules"]["unable"])
 
 
 def test_files_under_the_names_of_other_formats_harm_nothing() -> None:

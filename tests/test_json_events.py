@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from loganalyzer.event_time import read_time
 from loganalyzer.json_events import MOST_FIELDS, JsonEvents, read_json_events
-from loganalyzer.json_objects import FoundObject, objects
+from loganalyzer.json_events.objects import FoundObject, objects
 from loganalyzer.parser import decode
 from loganalyzer.schema import SHARED_COLUMNS, LogSource
 from loganalyzer.sigma.rows import concat_rows, rows_of

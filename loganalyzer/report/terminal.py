@@ -177,7 +177,8 @@ def _evidence(page: _Page, evidence: Sequence[Evidence], details: bool) -> None:
         if one.timestamp is not None:
             head.append(f"  {_time(one.timestamp)}" + (" (zone assumed)" if one.time_assumed else ""), "dim")
         page.text(head, indent=3)
-        _quote(page, one.message if one.kind == "record" and not details else one.original, details)
+        told = one.kind == "record" or len(one.derived_from) > 1
+        _quote(page, one.message if told and not details else one.original, details)
         for cited in (*one.bounds, *one.derived_from) if details else ():
             page.text(Text(f"from {plain(_place(cited))}", "dim"), indent=7)
             _quote(page, cited.original, details, indent=7)

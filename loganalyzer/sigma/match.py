@@ -183,7 +183,8 @@ def _in_words_of(scope: Scope, schema: Mapping[str, pl.DataType]) -> Mapping[str
     """Fills the fields that a scope names from the columns that mean the same, where the event has none itself."""
     filled = {}
     for name, other in scope.fields.items():
-        if other in schema:
+        known = [one for one in (name, other) if one in schema]
+        if other in known and not any(schema[one].is_nested() for one in known):  # a list has no one text
             own = [pl.col(name).cast(pl.String)] if name in schema else []
             filled[name] = pl.coalesce(*own, pl.col(other).cast(pl.String))
     return filled

@@ -18,7 +18,7 @@ from loganalyzer.event_time import read_time
 from loganalyzer.evtx.events import Event, read_event
 from loganalyzer.evtx.frames import PAYLOAD_COLUMNS_LIMIT, frames_of, service_of
 from loganalyzer.evtx.spellings import NO_NUMBER, read_windows_event, windows_form
-from loganalyzer.json_objects import LONGEST_REJECTED, OPENING, FoundObject, Json, RejectedLine, objects
+from loganalyzer.json_events.objects import LONGEST_REJECTED, OPENING, FoundObject, Json, RejectedLine, objects
 from loganalyzer.parser import HEAD_SIZE, decode, text_head
 from loganalyzer.schema import REJECTED_COLUMNS, TIMESTAMP, EventFrame, LogSource, conform
 from loganalyzer.sigma.rows import concat_rows, rows_of

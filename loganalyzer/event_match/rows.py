@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, BinaryIO, Final
 
-from loganalyzer.event_reading import Progress, Unread, read_events
+from loganalyzer.event_match.reading import Progress, Unread, read_events
 from loganalyzer.intake import Limits
 from loganalyzer.report.json_report import iso
 from loganalyzer.schema import EventFrame, LogSource
@@ -106,7 +106,7 @@ class EventMatches:
     ``rows``: matches by file, place and rule id, then correlations by time. ``ran``: ids of rules that ran on some
     events. ``no_source``: of rules whose log source is known and not among the events. ``unable``: rules that could not
     run, or not on everything. ``lesser``: how many event rules were left out for their level. The rest is as in
-    `loganalyzer.event_reading.EventReading`.
+    `loganalyzer.event_match.reading.EventReading`.
     """
 
     rows: Sequence[MatchRow]
