@@ -19,6 +19,7 @@ from loganalyzer.sigma.ir import (
     event_ids,
     from_json,
     join_pattern,
+    leaves,
     required_literals,
     split_pattern,
 )
@@ -340,3 +341,25 @@ def test_a_pattern_keeps_its_parts(parts: list[tuple[bool, str]]) -> None:
 def test_what_is_no_stored_condition_is_refused(data: object) -> None:
     with pytest.raises(ValueError, match="not a condition"):
         from_json(data)
+
+
+@pytest.mark.parametrize(
+    ("modifiers", "value"),
+    [("utf16le|base64offset|contains", "whoami"), ("cased|wide|base64", "Who"), ("cased|windash|contains", " -Enc ")],
+)
+def test_spellings_that_pysigma_does_not_know_or_forgets_mean_what_they_say(modifiers: str, value: str) -> None:
+    usual = "|".join(sorted(modifiers.replace("utf16le", "wide").split("|"), key="cased".__eq__))
+    written, known = (
+        load(GOOD.replace("message|contains: timed out", f"message|{spelling}: '{value}'"))
+        for spelling in (modifiers, usual)
+    )
+    assert written.faults == ()
+    assert written.rules[0].condition == known.rules[0].condition
+    assert all(leaf.cased == ("cased" in modifiers) for leaf in leaves(written.rules[0].condition))
+
+
+def test_two_spellings_of_one_modifier_do_not_hide_each_other() -> None:
+    both = GOOD.replace("message|contains: timed out", "message|wide|base64: a\n    message|utf16le|base64: b")
+    kind, what, _, _ = only_fault(both)
+    assert kind == "invalid"
+    assert "utf16le" in what

@@ -143,7 +143,7 @@ def _checked(
         why = Refusal(str(error), (), "write the values out instead of using aliases", "unreadable")
         return None, exact, (why,)
     _check_modifiers(document.get(section))
-    safe = {**document, section: _keep_large_integers(document.get(section), exact)}
+    safe = {**document, section: _respelled(_keep_large_integers(document.get(section), exact))}
     if document.get(section) is None:
         del safe[section]
     read = kind.from_dict(safe, collect_errors=True)
@@ -178,6 +178,29 @@ def _check_modifiers(node: Any) -> None:
         _check_modifiers(value)
     for value in node if isinstance(node, list) else ():
         _check_modifiers(value)
+
+
+def _respelled(node: Any) -> Any:
+    """Copies a detection with each field's modifiers as pySigma knows them.
+
+    The specification's ``utf16le`` is ``wide``; ``cased`` comes last, for pySigma forgets it where another modifier
+    makes a new text after it.
+    """
+    if isinstance(node, list):
+        return [_respelled(value) for value in node]
+    if not isinstance(node, dict):
+        return node
+    copied: dict[Any, Any] = {}
+    for name, value in node.items():
+        spelled = _respelled_name(name) if isinstance(name, str) else name
+        copied[name if spelled in node else spelled] = _respelled(value)
+    return copied
+
+
+def _respelled_name(name: str) -> str:
+    field, *modifiers = name.split("|")
+    known = ["wide" if modifier == "utf16le" else modifier for modifier in modifiers]
+    return "|".join([field, *sorted(known, key="cased".__eq__)])
 
 
 #: pySigma holds a number as a float if the float's value differs from it, so that integers beyond 2**53 change.
@@ -431,7 +454,7 @@ def _faulty_detection(detection: object) -> tuple[str, ...]:
 
 def _is_valid(definition: Any) -> bool:
     try:
-        SigmaDetection.from_definition(definition)
+        SigmaDetection.from_definition(_respelled(definition))
     except Exception:  # noqa: BLE001  # as above: it raises what its input leads to
         return False
     return True
