@@ -1,0 +1,449 @@
+"""Output of ``vssadmin list writers | providers | shadows | shadowstorage | volumes``, in any language of Windows.
+
+Keys are in the system's language, writers' names mostly are not; what decides is a state's number, GUIDs, HRESULTs and
+the order of the lines, which is the same everywhere. Words for a writer's last error are known in six languages.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from loganalyzer.parser import Claim, LogSource, ParseContext, Parsed, Parser, Sample, Source, rejected_whole
+from loganalyzer.parser_listing import (
+    Line,
+    Rejected,
+    cited,
+    console_head,
+    console_lines,
+    key_value,
+    listing,
+    paragraphs,
+)
+
+_LOGSOURCE = LogSource("windows", "vss")
+
+#: ``kind``: writer, provider, shadow_copy, shadow_storage, volume or error. ``writer`` is the English name where the
+#: class id is known, else what was printed. ``last_error_code``: the HRESULT of the words; 0x00000000 for none.
+_COLUMNS: Mapping[str, pl.DataType] = {
+    "kind": pl.String(),
+    "writer": pl.String(),
+    "writer_name": pl.String(),
+    "writer_id": pl.String(),
+    "writer_instance_id": pl.String(),
+    "state": pl.Int64(),
+    "state_name": pl.String(),
+    "state_text": pl.String(),
+    "last_error": pl.String(),
+    "last_error_code": pl.String(),
+    "provider": pl.String(),
+    "provider_id": pl.String(),
+    "provider_type": pl.String(),
+    "provider_version": pl.String(),
+    "volume": pl.String(),
+    "volume_id": pl.String(),
+    "storage_volume": pl.String(),
+    "storage_volume_id": pl.String(),
+    "used_bytes": pl.Int64(),
+    "allocated_bytes": pl.Int64(),
+    "maximum_bytes": pl.Int64(),
+    "maximum_unbounded": pl.Boolean(),
+    "shadow_copy_id": pl.String(),
+    "shadow_copy_set_id": pl.String(),
+    "shadow_copy_device": pl.String(),
+    "created_text": pl.String(),
+    "hresult": pl.String(),
+}
+
+#: Names by class id (windows.md 3.5).
+_WRITERS = {
+    "e8132975-6f93-4464-a53e-1050253ae220": "System Writer",
+    "afbab4a2-367d-4d15-a586-71dbb18f8485": "Registry Writer",
+    "542da469-d3e1-473c-9f4f-7847f01fc64f": "COM+ REGDB Writer",
+    "4dc3bdd4-ab48-4d07-adb0-3bee2926fd7f": "Shadow Copy Optimization Writer",
+    "a6ad56c2-b509-4e6c-bb19-49d8f43532f0": "WMI Writer",
+    "a65faa63-5ea8-4ebc-9dbd-a0c4db26912a": "SqlServerWriter",
+    "b2014c9e-8711-4c5c-a5a9-3cf384484757": "NTDS",
+    "66841cd4-6ded-4f4b-8f17-fd23f8ddc3de": "Microsoft Hyper-V VSS Writer",
+    "2a40fd15-dfca-4aa8-a654-1f8c654603f6": "IIS Config Writer",
+    "59b1f0cf-90ef-465f-9609-6ca8b2938366": "IIS Metabase Writer",
+    "35e81631-13e1-48db-97fc-d5bc721bb18a": "NPS VSS Writer",
+}
+#: VSS_WRITER_STATE. vssadmin itself says only "Failed" for 6 to 15.
+_STATES = {
+    0: "unknown",
+    1: "stable",
+    2: "waiting for freeze",
+    3: "waiting for thaw",
+    4: "waiting for post-snapshot",
+    5: "waiting for completion",
+    6: "failed at identify",
+    7: "failed at prepare backup",
+    8: "failed at prepare snapshot",
+    9: "failed at freeze",
+    10: "failed at thaw",
+    11: "failed at post-snapshot",
+    12: "failed at backup complete",
+    13: "failed at pre-restore",
+    14: "failed at post-restore",
+    15: "failed at backup shutdown",
+}
+#: What vssadmin prints for a writer's failure, to the HRESULT (windows.md 4.1), in en, de, fr, it, es and ja.
+_LAST_ERRORS = (
+    ("0x00000000", ("no error", "kein fehler", "keine fehler", "aucune erreur", "nessun errore", "sin errores")),
+    ("0x00000000", ("ningún error", "エラーなし", "エラーはありません")),
+    ("0x800423F0", ("inconsistent shadow copy", "inkonsistente schattenkopie", "cliché instantané incohérent")),
+    ("0x800423F0", ("copia shadow incoerente", "instantánea incoherente", "シャドウ コピーの不整合")),
+    ("0x800423F1", ("out of resources", "nicht genügend ressourcen", "ressources insuffisantes")),
+    ("0x800423F1", ("risorse insufficienti", "recursos insuficientes", "リソース不足")),
+    ("0x800423F2", ("timed out", "zeitüberschreitung", "zeitlimit", "délai dépassé", "timeout", "tempo scaduto")),
+    ("0x800423F2", ("tiempo de espera", "タイムアウト")),
+    # Before the retryable error: its words stand in these.
+    ("0x800423F4", ("non-retryable error", "nicht wiederholbarer fehler", "erreur non récupérable")),
+    ("0x800423F4", ("errore irreversibile", "errore non ripetibile", "error no recuperable", "no reintentable")),
+    ("0x800423F4", ("再試行できないエラー", "再試行不可能")),
+    ("0x800423F3", ("retryable error", "wiederholbarer fehler", "erreur récupérable", "errore ripetibile")),
+    ("0x800423F3", ("errore reversibile", "error recuperable", "error reintentable", "再試行可能")),
+    ("0x80042319", ("not responding", "reagiert nicht", "antwortet nicht", "pas de réponse", "nessuna risposta")),
+    ("0x80042319", ("no responde", "応答なし")),
+    ("0x80042302", ("unexpected error", "unerwarteter fehler", "erreur inattendue", "errore imprevisto")),
+    ("0x80042302", ("error inesperado", "予期しないエラー")),
+)
+
+_GUID = re.compile(r"\{([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})\}")
+_STATE = re.compile(r"\[(\d{1,2})\]\s*(.*)$")
+_HRESULT = re.compile(r"0x[0-9A-Fa-f]{8}\b")
+_VOLUME = re.compile(r"(?:\(([^()]{1,260})\))?\\\\\?\\Volume\{([0-9A-Fa-f-]{36})\}")
+_DEVICE = re.compile(r"\\\\\?\\GLOBALROOT\\Device\\HarddiskVolumeShadowCopy\d+", re.IGNORECASE)
+_VERSION = re.compile(r":\s*(\d+(?:\.\d+)+)\s*$")
+_SIZE = re.compile(r":\s*([0-9][0-9.,\u00a0\u202f]*)\s*([A-Za-z]+|バイト)\s*(?:\(|$)")
+_UNBOUNDED = re.compile(r"UNBOUNDED|UNBEGRENZT|ILLIMIT|無制限", re.IGNORECASE)
+_UNITS = {"B": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5, "E": 6, "O": 0, "バ": 0}
+_ERROR = re.compile(r"^(?:Error|Fehler|Erreur|Errore|エラー)\s*:", re.IGNORECASE)
+_QUOTES = "'\"`´‘’“”„«»‚「」 \u00a0"
+_QUOTED_NAME = re.compile(r"^[^:\n]{2,60}:\s*['\"‘’“„«‚「]", re.MULTILINE)
+_BANNER = r"^\s*vssadmin \d+\.\d+ - "
+_WRITER_BLOCK = (
+    r"^[^\s:][^:\n]{1,60}:\s*['\"‘“„«「][^\n]*\r?\n"
+    r"(?:[ \t]+[^\n:]+:\s*\{[0-9A-Fa-f-]{36}\}\s*\r?\n){2}[ \t]+[^\n:]+:\s*\[\d{1,2}\]"
+)
+_NAME = r"(?:^|[/!])[^/!]*(?:vss|shadow|writers)[^/!]*\.(?:txt|log|out)$"
+
+_WRITERS_TEXT = (
+    "vssadmin 1.1 - Volume Shadow Copy Service administrative command-line tool\r\n"
+    "(C) Copyright 2001-2013 Microsoft Corp.\r\n\r\n"
+    "Writer name: 'System Writer'\r\n"
+    "   Writer Id: {e8132975-6f93-4464-a53e-1050253ae220}\r\n"
+    "   Writer Instance Id: {0d1a5f4e-1111-4c4c-8888-0123456789ab}\r\n"
+    "   State: [9] Failed\r\n"
+    "   Last error: Timed out\r\n\r\n"
+    "Writer name: 'Contoso Ledger Writer'\r\n"
+    "   Writer Id: {11111111-2222-3333-4444-555555555555}\r\n"
+    "   Writer Instance Id: {66666666-7777-8888-9999-aaaaaaaaaaaa}\r\n"
+    "   State: [1] Stable\r\n"
+    "   Last error: No error\r\n"
+)
+_GERMAN_TEXT = (
+    'Verfassername: "Systemverfasser"\r\n'
+    "   Verfasserkennung: {e8132975-6f93-4464-a53e-1050253ae220}\r\n"
+    "   Verfasserinstanzkennung: {0d1a5f4e-1111-4c4c-8888-0123456789ab}\r\n"
+    "   Status: [7] Fehlgeschlagen\r\n"
+    "   Letzter Fehler: Zeitüberschreitung\r\n"
+)
+_OTHER_TEXT = (
+    "C:\\>vssadmin list providers\r\n"
+    "vssadmin 1.1 - Volume Shadow Copy Service administrative command-line tool\r\n\r\n"
+    "Provider name: 'Microsoft Software Shadow Copy provider 1.0'\r\n"
+    "   Provider type: System\r\n"
+    "   Provider Id: {b5946137-7b9f-4925-af80-51abd60b20d5}\r\n"
+    "   Version: 1.0.0.7\r\n\r\n"
+    "C:\\>vssadmin list shadowstorage\r\n"
+    "Shadow Copy Storage association\r\n"
+    "   For volume: (C:)\\\\?\\Volume{aaaaaaaa-0000-0000-0000-100000000000}\\\r\n"
+    "   Shadow Copy Storage volume: (D:)\\\\?\\Volume{bbbbbbbb-0000-0000-0000-100000000000}\\\r\n"
+    "   Used Shadow Copy Storage space: 1.5 GB (1%)\r\n"
+    "   Allocated Shadow Copy Storage space: 2 GB (2%)\r\n"
+    "   Maximum Shadow Copy Storage space: UNBOUNDED (100%)\r\n\r\n"
+    "C:\\>vssadmin list shadows\r\n"
+    "Contents of shadow copy set ID: {cccccccc-0000-0000-0000-100000000000}\r\n"
+    "   Contained 1 shadow copies at creation time: 5/6/2024 7:08:01 AM\r\n"
+    "      Shadow Copy ID: {dddddddd-0000-0000-0000-100000000000}\r\n"
+    "         Original Volume: (C:)\\\\?\\Volume{aaaaaaaa-0000-0000-0000-100000000000}\\\r\n"
+    "         Shadow Copy Volume: \\\\?\\GLOBALROOT\\Device\\HarddiskVolumeShadowCopy4\r\n"
+    "         Originating Machine: vm01\r\n\r\n"
+    "C:\\>vssadmin list volumes\r\n"
+    "Volume path: C:\\\r\n"
+    "    Volume name: \\\\?\\Volume{aaaaaaaa-0000-0000-0000-100000000000}\\\r\n"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class VssadminText:
+    """One row a writer, provider, shadow copy, storage association, volume or error message."""
+
+    name: str = "vssadmin_text"
+    title: str = "output of vssadmin list writers, providers, shadows, shadowstorage, volumes"
+    logsource: LogSource = _LOGSOURCE
+    paths: tuple[str, ...] = ("vssadmin list writers > vss_writers.txt",)
+    samples: tuple[Sample, ...] = (
+        Sample(
+            "a writer that timed out and one that is well",
+            "vssadmin-list-writers.txt",
+            _WRITERS_TEXT.encode(),
+            (
+                {
+                    "kind": "writer",
+                    "writer": "System Writer",
+                    "writer_id": "e8132975-6f93-4464-a53e-1050253ae220",
+                    "writer_instance_id": "0d1a5f4e-1111-4c4c-8888-0123456789ab",
+                    "state": 9,
+                    "state_name": "failed at freeze",
+                    "state_text": "Failed",
+                    "last_error": "Timed out",
+                    "last_error_code": "0x800423F2",
+                    "log.line": 4,
+                },
+                {"writer": "Contoso Ledger Writer", "state": 1, "last_error_code": "0x00000000"},
+            ),
+        ),
+        Sample(
+            "a German console, in its own code page",
+            "vm07_writers.txt",
+            _GERMAN_TEXT.encode("cp850"),
+            (
+                {
+                    "writer": "System Writer",
+                    "writer_name": "Systemverfasser",
+                    "state": 7,
+                    "last_error": "Zeitüberschreitung",
+                    "last_error_code": "0x800423F2",
+                },
+            ),
+        ),
+        Sample(
+            "all other lists in one transcript of UTF-16",
+            "logs/vss.txt",
+            _OTHER_TEXT.encode("utf-16"),
+            (
+                {
+                    "kind": "provider",
+                    "provider": "Microsoft Software Shadow Copy provider 1.0",
+                    "provider_id": "b5946137-7b9f-4925-af80-51abd60b20d5",
+                    "provider_type": "System",
+                    "provider_version": "1.0.0.7",
+                },
+                {
+                    "kind": "shadow_storage",
+                    "volume": "C:",
+                    "storage_volume": "D:",
+                    "used_bytes": 1610612736,
+                    "allocated_bytes": 2147483648,
+                    "maximum_bytes": None,
+                    "maximum_unbounded": True,
+                },
+                {
+                    "kind": "shadow_copy",
+                    "shadow_copy_id": "dddddddd-0000-0000-0000-100000000000",
+                    "shadow_copy_set_id": "cccccccc-0000-0000-0000-100000000000",
+                    "volume": "C:",
+                    "created_text": "5/6/2024 7:08:01 AM",
+                },
+                {"kind": "volume", "volume": "C:\\", "volume_id": "aaaaaaaa-0000-0000-0000-100000000000"},
+            ),
+        ),
+        Sample(
+            "no list but an error",
+            "vss_writers.txt",
+            b"vssadmin 1.1 - Volume Shadow Copy Service administrative command-line tool\r\n\r\n"
+            b"Error: The service cannot be started. (0x80070422)\r\n",
+            ({"kind": "error", "hresult": "0x80070422"},),
+        ),
+    )
+
+    def claim(self, path: str, head: bytes) -> Claim | None:
+        """By its banner or the shape of a writer, which no other program prints."""
+        text = console_head(head)
+        known = any(re.search(one, text, re.MULTILINE) for one in (_BANNER, _WRITER_BLOCK))
+        if not known and not (_VOLUME.search(text) and (_SIZE.search(text) or "list shadow" in text)):
+            return None
+        named = re.search(_NAME, path.replace("\\", "/"), re.IGNORECASE)
+        return (
+            Claim(90, "named and built like output of vssadmin")
+            if named
+            else Claim(55, "built like output of vssadmin")
+        )
+
+    def parse(self, source: Source, context: ParseContext) -> Parsed:
+        """One row an item; no time, for vssadmin tells none of its own."""
+        lines = console_lines(source.data)
+        rows: list[dict[str, object]] = []
+        rejected: list[Rejected] = []
+        name_key: str | None = None
+        for run in (piece for paragraph in paragraphs(lines) for piece in _items(paragraph)):
+            row = _row(run, name_key)
+            if row is None:
+                rejected += [Rejected(line, "no item of a list of vssadmin") for line in run if _GUID.search(line.text)]
+                continue
+            if row["kind"] == "writer":
+                name_key = (key_value(run[0].text) or ("", ""))[0]
+            rows.append(row | cited(run))
+        if not rows and source.data and not re.search(_BANNER, console_head(source.data), re.MULTILINE):
+            return rejected_whole(source, "no writer, provider, shadow copy, storage association or volume in it")
+        return listing(source, self.logsource, lines, rows, _COLUMNS, rejected)
+
+
+def _items(paragraph: list[Line]) -> list[list[Line]]:
+    """A paragraph's items: each begins at a line that is not indented; shadow copies at their own id."""
+    items: list[list[Line]] = []
+    for line in paragraph:
+        if line.indent == 0 or not items:
+            items.append([line])
+        else:
+            items[-1].append(line)
+    return [part for item in items for part in _shadow_copies(item)]
+
+
+def _shadow_copies(item: list[Line]) -> list[list[Line]]:
+    """A set of shadow copies holds some; each becomes an item with the lines of the set before it."""
+    if not any(_DEVICE.search(line.text) for line in item):
+        return [item]
+    starts = [
+        place
+        for place, line in enumerate(item)
+        if place > 0 and _GUID.search(line.text) and not _VOLUME.search(line.text)
+    ]
+    if len(starts) < 2:
+        return [item]
+    ends = [*starts[1:], len(item)]
+    head = item[: starts[0]]
+    return [[*head, *item[starts[0] : ends[0]]], *(item[a:b] for a, b in zip(starts[1:], ends[1:], strict=True))]
+
+
+def _row(run: Sequence[Line], name_key: str | None) -> dict[str, object] | None:
+    text = "\n".join(line.text for line in run)
+    first = key_value(run[0].text)
+    if _ERROR.match(text.strip()):
+        code = _HRESULT.search(text)
+        return {"kind": "error", "message": text.strip(), "hresult": _upper(code[0]) if code else None}
+    if any(_DEVICE.search(line.text) for line in run):
+        return _shadow_copy(run, text)
+    if len(_VOLUME.findall(text)) >= 2:
+        return _storage(run, text)
+    if first is None:
+        return None
+    ids = [found[1].lower() for line in run[1:] if (found := _GUID.search(line.text))]
+    state = next((found for line in run if (found := _STATE.search(line.text))), None)
+    if ids and state is not None and _QUOTED_NAME.match(run[0].text):
+        return _writer(run, first[1], ids, state)
+    if len(run) < 3 and name_key is not None and first[0] == name_key:
+        name = first[1].strip(_QUOTES)
+        return {"kind": "writer", "writer": name, "writer_name": name, "message": f"{name}: cut off"}
+    if volume := _VOLUME.search(text):
+        return {"kind": "volume", "volume": first[1], "volume_id": volume[2].lower(), "message": text.strip()}
+    if ids and (version := next((found for line in run if (found := _VERSION.search(line.text))), None)):
+        kind = key_value(run[1].text)
+        name = first[1].strip(_QUOTES)
+        return {
+            "kind": "provider",
+            "provider": name,
+            "provider_type": kind[1] if kind and not _GUID.search(kind[1]) else None,
+            "provider_id": ids[0],
+            "provider_version": version[1],
+            "message": f"{name} {version[1]}",
+        }
+    return None
+
+
+def _writer(run: Sequence[Line], printed: str, ids: Sequence[str], state: re.Match[str]) -> dict[str, object]:
+    name, number = printed.strip(_QUOTES), int(state[1])
+    behind = next((place for place, line in enumerate(run) if _STATE.search(line.text)), len(run)) + 1
+    error = key_value(run[behind].text) if behind < len(run) else None
+    words = error[1] if error else None
+    return {
+        "kind": "writer",
+        "writer": _WRITERS.get(ids[0], name),
+        "writer_name": name,
+        "writer_id": ids[0],
+        "writer_instance_id": ids[1] if len(ids) > 1 else None,
+        "state": number,
+        "state_name": _STATES.get(number),
+        "state_text": state[2].strip(),
+        "last_error": words,
+        "last_error_code": _error_code(words),
+        "message": f"{_WRITERS.get(ids[0], name)}: [{number}] {state[2].strip()}; {words or ''}".rstrip("; "),
+    }
+
+
+def _error_code(words: str | None) -> str | None:
+    """The HRESULT that is written or that the words stand for; None: not known."""
+    if words is None:
+        return None
+    if code := _HRESULT.search(words):
+        return _upper(code[0])
+    folded = words.casefold()
+    return next((code for code, known in _LAST_ERRORS if any(one in folded for one in known)), None)
+
+
+def _upper(code: str) -> str:
+    return "0x" + code[2:].upper()
+
+
+def _shadow_copy(run: Sequence[Line], text: str) -> dict[str, object]:
+    ids = [found[1].lower() for line in run if (found := _GUID.search(line.text)) and not _VOLUME.search(line.text)]
+    volume, device = _VOLUME.search(text), _DEVICE.search(text)
+    in_set = len(ids) > 1
+    created = key_value(run[1].text) if in_set and len(run) > 1 else None
+    return {
+        "kind": "shadow_copy",
+        "shadow_copy_set_id": ids[0] if in_set else None,
+        "shadow_copy_id": ids[-1] if ids else None,
+        "shadow_copy_device": device[0] if device else None,
+        "volume": volume[1] if volume else None,
+        "volume_id": volume[2].lower() if volume else None,
+        "created_text": created[1] if created else None,
+        "message": text.strip(),
+    }
+
+
+def _storage(run: Sequence[Line], text: str) -> dict[str, object] | None:
+    """Volume, storage volume, then what is used, allocated and the most that may be."""
+    volumes = _VOLUME.findall(text)
+    sizes = [
+        line.text
+        for line in run
+        if not _VOLUME.search(line.text) and (_SIZE.search(line.text) or _UNBOUNDED.search(line.text))
+    ]
+    if not sizes:
+        return None
+    known = [*(_bytes(one) for one in sizes), None, None, None]
+    return {
+        "kind": "shadow_storage",
+        "volume": volumes[0][0] or None,
+        "volume_id": volumes[0][1].lower(),
+        "storage_volume": volumes[1][0] or None,
+        "storage_volume_id": volumes[1][1].lower(),
+        "used_bytes": known[0],
+        "allocated_bytes": known[1],
+        "maximum_bytes": known[2],
+        "maximum_unbounded": bool(_UNBOUNDED.search(sizes[2])) if len(sizes) > 2 else None,
+        "message": text.strip(),
+    }
+
+
+def _bytes(text: str) -> int | None:
+    """``1.5 GB``, ``1,5 Go``, ``0 bytes`` in bytes: the last mark is the decimal one."""
+    found = _SIZE.search(text)
+    if found is None:
+        return None
+    digits = re.sub(r"[\u00a0\u202f]", "", found[1]).rstrip(".,")
+    whole, mark, part = max(digits.rpartition("."), digits.rpartition(","), key=lambda cut: len(cut[0]))
+    whole, part = (whole, part) if mark else (part, "")
+    power = _UNITS.get(found[2][0].upper())
+    whole = re.sub("[.,]", "", whole)
+    return None if power is None or len(whole) > 15 else round(float(f"{whole or 0}.{part or 0}") * 1024**power)
+
+
+parser: Parser = VssadminText()
