@@ -221,3 +221,12 @@ def test_what_cannot_be_written_is_said_with_what_is_near(call: Call, words: lis
     assert (status, out) == (2, "")
     assert all(part in err for part in parts), err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(("source", "grouped"), [("linux/waagent", False), ("windows/application", True)])
+def test_a_correlation_groups_by_host_only_where_rows_name_theirs(
+    source: str, grouped: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["signatures", "new", "some_rule", "--logsource", source, "--correlation", "event_count"]) == 0
+    (correlation,) = load_rules({"new.yml": capsys.readouterr().out}).correlations
+    assert (correlation.group_by == ("host.name",)) is grouped

@@ -194,4 +194,4 @@ def _table(heading: str, values: Mapping[str, object]) -> Iterator[str]:
     for name, value in shown.items():
         text = json.dumps(value, default=str)
         yield f"    {name:{width}}  {text if len(text) <= SHOWN else text[: SHOWN - 3] + '...'}"
-    yield "Every row has @timestamp, host.name, log.file.path and log.line as well."
+    yield "Every row has @timestamp, log.file.path and log.line as well; events of Windows have host.name."

@@ -222,9 +222,7 @@ def _correlation(wanted: Wanted, kind: CorrelationType, names: Sequence[str], pl
     yield "    # The rules whose matches it takes, by name or id. Their role is fact: alone they speak for nothing."
     yield "    rules:"
     yield from (f"        - {name}" for name in names)
-    yield "    # Only events with the same values of these fields belong together; an event without one takes no part."
-    yield "    group-by:"
-    yield "        - host.name"
+    yield from _grouping(wanted.logsource)
     yield "    # How far apart the first and the last may be: a number and s, m, h, d, w, M or y."
     yield "    timespan: 15m"
     if plan.condition:
@@ -235,6 +233,16 @@ def _correlation(wanted: Wanted, kind: CorrelationType, names: Sequence[str], pl
     yield from _events(plan.finds, match=True, count=plan.count)
     yield from _NEGATIVES
     yield from _events(plan.neighbour, match=False, count=None)
+
+
+def _grouping(source: LogSource) -> Iterator[str]:
+    """By host, where rows name theirs: those of text logs do not, and would take no part."""
+    if source.product == "windows" and not is_own(source):
+        yield "    # Only events with equal values of these fields belong together; one without a value takes no part."
+        yield "    group-by:"
+        yield "        - host.name"
+    else:
+        yield "    # 'group-by:' with fields keeps events with other values apart; an event without one takes no part."
 
 
 def _events(case: _Case, *, match: bool, count: int | None) -> Iterator[str]:
