@@ -77,7 +77,8 @@ class Parsed:
     """The result of one source. ``parsed_bytes + rejected_bytes + skipped_bytes`` is the size of the source.
 
     ``damage`` says what could not be read to its end (a scan then exits with 3); ``cut`` what a collector had already
-    cut before we got it (it does not). ``lines`` are physical lines, or records for binary formats.
+    cut before we got it (it does not); ``notes`` what else a reader of the report should know of the source. ``lines``
+    are physical lines, or records for binary formats.
     """
 
     frames: tuple[EventFrame, ...]
@@ -88,6 +89,7 @@ class Parsed:
     skipped_bytes: int = 0
     damage: tuple[str, ...] = ()
     cut: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -319,7 +319,7 @@ def _leaf_coverage(reading: Reading, derived: Derived) -> list[Coverage]:
                 last=max(times, default=None),
                 gaps=tuple((_iso(a), _iso(b)) for span in own for a, b in span.gaps),
                 status="partial" if parsed.damage else "read",
-                notes=(*parsed.damage, *parsed.cut, *_reasons(parsed)),
+                notes=(*parsed.damage, *parsed.cut, *parsed.notes, *_reasons(parsed)),
             )
         )
     return rows

@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import orjson
 import polars as pl
@@ -46,6 +47,9 @@ from loganalyzer.schema import REJECTED_COLUMNS
 _UNIX_EPOCH = 11_644_473_600_000_000
 #: Times after this (year 9999) are no times.
 _LATEST = 253_402_300_800_000_000
+
+#: Ranges of missing ids that are told one by one.
+_GAPS_SHOWN = 5
 
 _LOGSOURCE = LogSource("windows")
 _TEXT_IN_BINARY = re.compile(rb"(?:[\x20-\x7e]\0){4,}")
@@ -168,7 +172,21 @@ class EvtxLog:
             rejected=_rejected_rows(source.data, lost),
             rejected_bytes=sum(row.length for row in lost),
             damage=tuple(text for reading in readings for text in reading.damage),
+            notes=tuple(_notes(layout, [event.number for event in events])),
         )
+
+
+def _notes(layout: Layout, numbers: list[int]) -> Iterator[str]:
+    """What is no damage of the file, but bears on what it can prove: an open log, and ids that it does not hold."""
+    if layout.dirty:
+        yield "the log was open when it was copied (dirty): headers may be behind their records"
+    known = sorted(set(numbers))
+    gaps = [(one + 1, other - 1) for one, other in pairwise(known) if other - one > 1]
+    if gaps:
+        missing = sum(last - first + 1 for first, last in gaps)
+        shown = ", ".join(f"{first} to {last}" if last > first else str(first) for first, last in gaps[:_GAPS_SHOWN])
+        more = f" and {len(gaps) - _GAPS_SHOWN} more ranges" if len(gaps) > _GAPS_SHOWN else ""
+        yield f"{missing} record ids between {known[0]} and {known[-1]} are not in it: {shown}{more}"
 
 
 def _file_header(data: bytes, layout: Layout) -> _Reading:

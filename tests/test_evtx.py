@@ -317,6 +317,19 @@ def test_the_undamaged_file_has_three_chunks_and_all_records() -> None:
     assert (parsed.damage, parsed.rejected.height, parsed.lines) == ((), 0, COUNT)
 
 
+def test_an_open_log_and_missing_ids_are_told_and_are_no_damage() -> None:
+    dirty = patched((120, b"\x01"))
+    assert parse(dirty).notes == ("the log was open when it was copied (dirty): headers may be behind their records",)
+    assert parse(dirty).damage == ()
+    first, second = (FIRST_CHUNK + CHUNK * number for number in (0, 1))
+    without = sound()[:first] + sound()[second + CHUNK :]
+    (note,) = parse(sound()[:second] + sound()[second + CHUNK :]).notes
+    missing = of_chunk(1)
+    assert note == f"{len(missing)} record ids between 1 and {COUNT} are not in it: {missing[0]} to {missing[-1]}"
+    assert parse(without).notes == ()
+    assert parse(sound()).notes == ()
+
+
 @pytest.mark.parametrize("keep", [0.2, 0.4, 0.65])
 def test_a_file_cut_inside_a_chunk_gives_every_record_that_is_whole(keep: float) -> None:
     end = int(len(sound()) * keep)

@@ -24,6 +24,9 @@ SMALLEST_RECORD = RECORD_HEAD_SIZE + 4
 #: More records than this do not fit into a chunk: a header that claims more is damaged.
 MOST_RECORDS = (CHUNK_SIZE - FIRST_RECORD) // SMALLEST_RECORD
 
+#: A flag of the file header.
+_DIRTY = 0x1
+
 _RECORD = struct.Struct("<4sIQQ")
 _NUMBERS = struct.Struct("<QQQQIII")
 _SIZE = struct.Struct("<I")
@@ -93,11 +96,13 @@ class Layout:
 
     ``chunk_count`` is the header's (it may be stale and too low in a log that was not closed); None: no file header.
     ``next_number`` is the id that the header keeps for the next record, where its checksum says that it is sound.
+    ``dirty``: the log was not closed when it was copied, so that headers may be behind their records.
     """
 
     base: int
     chunk_count: int | None
     next_number: int | None
+    dirty: bool
     chunks: tuple[Chunk, ...]
     unreadable: tuple[Span, ...]
     unused: tuple[Span, ...]
@@ -111,6 +116,7 @@ class Layout:
 def read_layout(data: bytes) -> Layout:
     """Walks a whole event log. Never raises; the number of chunks that the file header claims is not trusted."""
     base, chunk_count, next_number = _file_header(data)
+    dirty = chunk_count is not None and bool(_size_at(data, 120) & _DIRTY)
     chunks: list[Chunk] = []
     unreadable: list[Span] = []
     unused: list[Span] = []
@@ -124,7 +130,7 @@ def read_layout(data: bytes) -> Layout:
             unreadable.append(Span(offset, len(raw)))
         else:
             chunks.append(chunk)
-    return Layout(base, chunk_count, next_number, tuple(chunks), tuple(unreadable), tuple(unused))
+    return Layout(base, chunk_count, next_number, dirty, tuple(chunks), tuple(unreadable), tuple(unused))
 
 
 def _file_header(data: bytes) -> tuple[int, int | None, int | None]:
