@@ -1,9 +1,10 @@
 """Damages event logs and compares what is read with what the two libraries read alone.
 
 ``python bench/evtx_damage.py FILE... [--places 200] [--slow]``: copies of each file are cut, have bytes flipped, a
-chunk header zeroed or a run of bytes zeroed at seeded places. The records that loganalyzer reads are set beside those of
-the Rust binding and, with ``--slow``, of python-evtx (which renders about a hundred a second). What the binding gives
-counts where it is the same as in the whole file: it also gives records whose end was overwritten.
+chunk header zeroed or a run of bytes zeroed at seeded places. The records that loganalyzer reads are set beside those
+of the Rust binding and, with ``--slow``, of python-evtx (about a hundred a second). What the binding gives counts where
+it is the same as in the file as given, for it also gives records whose end was overwritten. What loganalyzer rejects in
+the file as given, and the binding does not, is printed: such records have zeros for most fields.
 Prints the sums, and every copy in which loganalyzer reads fewer records than the better of the two, or in which records
 are missing and nothing says so.
 """
@@ -78,7 +79,7 @@ def ours(data: bytes) -> tuple[Counter[int], tuple[str, ...]]:
         return Counter(), ("not recognised",)
     parsed = recognised.parser.parse(source, ParseContext())
     numbers = Counter(number for frame in parsed.frames for number in frame.rows["RecordNumber"].to_list())
-    return numbers, parsed.damage
+    return numbers, (*parsed.damage, *parsed.notes)
 
 
 def rust(data: bytes) -> dict[int, str]:
@@ -143,6 +144,9 @@ def main() -> int:
         whole = path.read_bytes()
         sums: Counter[str] = Counter()
         intact, rendered = ours(whole)[0], rust(whole)
+        rejected = {number: rendered.pop(number) for number in [*rendered] if number not in intact}
+        for number, text in rejected.items():
+            print(f"  rejected in {path.name}: record {number}: {text[:300]}")
         for place in range(given.places):
             damage = DAMAGES[place % len(DAMAGES)]
             damaged = damage(random.Random(f"{path.name} {place}"), whole)  # noqa: S311  # the same at each run

@@ -180,6 +180,9 @@ def _notes(layout: Layout, numbers: list[int]) -> Iterator[str]:
     """What is no damage of the file, but bears on what it can prove: an open log, and ids that it does not hold."""
     if layout.dirty:
         yield "the log was open when it was copied (dirty): headers may be behind their records"
+    if layout.unused and layout.unused[-1].length < CHUNK_SIZE:
+        end = layout.unused[-1].offset + layout.unused[-1].length
+        yield f"the file ends inside an unused chunk, at byte {end}: if anything followed, it is missing"
     known = sorted(set(numbers))
     gaps = [(one + 1, other - 1) for one, other in pairwise(known) if other - one > 1]
     if gaps:

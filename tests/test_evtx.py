@@ -327,6 +327,9 @@ def test_an_open_log_and_missing_ids_are_told_and_are_no_damage() -> None:
     missing = of_chunk(1)
     assert note == f"{len(missing)} record ids between 1 and {COUNT} are not in it: {missing[0]} to {missing[-1]}"
     assert parse(without).notes == ()
+    cut = sound() + bytes(100)
+    end = f"the file ends inside an unused chunk, at byte {len(cut)}: if anything followed, it is missing"
+    assert parse(cut).notes == (end,)
     assert parse(sound()).notes == ()
 
 
