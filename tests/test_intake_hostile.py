@@ -18,8 +18,11 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import py7zr
 import pytest
+import zstandard
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -54,6 +57,42 @@ def zip_of(files: Iterable[tuple[str | zipfile.ZipInfo, bytes]], method: int = z
         for name, data in files:
             out.writestr(name, data, compress_type=method)
     return buffer.getvalue()
+
+
+def sevenzip_of(files: Iterable[tuple[str, bytes]], **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    with py7zr.SevenZipFile(buffer, "w", **options) as out:
+        for name, data in files:
+            out.writestr(data, name)
+    return buffer.getvalue()
+
+
+def renamed(data: bytes, old: str, new: str) -> bytes:
+    """Another name in a 7z whose header is not packed: py7zr itself writes no bad names."""
+    assert len(old) == len(new)
+    data = data.replace(old.encode("utf-16-le"), new.encode("utf-16-le"))
+    return with_header(data, data[32 + int.from_bytes(data[12:20], "little") :])
+
+
+def with_header(data: bytes, header: bytes) -> bytes:
+    """The 7z with another header behind its packed bytes, and right checksums."""
+    offset = int.from_bytes(data[12:20], "little")
+    start = struct.pack("<QQL", offset, len(header), zlib.crc32(header))
+    return data[:8] + struct.pack("<L", zlib.crc32(start)) + start + data[32 : 32 + offset] + header
+
+
+def plain_header(files: Iterable[tuple[str, bytes]], **options: Any) -> bytes:
+    """A 7z whose header is not packed."""
+    buffer = io.BytesIO()
+    with py7zr.SevenZipFile(buffer, "w", **options) as out:
+        out.set_encoded_header_mode(False)
+        for name, data in files:
+            out.writestr(data, name)
+    return buffer.getvalue()
+
+
+def zst_of(data: bytes) -> bytes:
+    return zstandard.ZstdCompressor(level=1).compress(data)
 
 
 def tar_of(members: Iterable[tuple[str, bytes, bytes]]) -> bytes:
@@ -178,6 +217,7 @@ COMPRESS: Mapping[str, Callable[[bytes], bytes]] = {
     "gz": gzip.compress,
     "bz2": bz2.compress,
     "xz": fast_xz,
+    "zst": zst_of,
 }
 
 
@@ -210,6 +250,9 @@ BOMBS = {
     "gz": gzip.compress(ZEROS),
     "bz2": bz2.compress(ZEROS),
     "xz": lzma.compress(ZEROS),
+    "zst": zst_of(ZEROS),
+    "7z": sevenzip_of([("zeros", ZEROS)], filters=[{"id": py7zr.FILTER_LZMA2, "preset": 1}]),
+    "7z of zstd": sevenzip_of([("zeros", ZEROS)], filters=[{"id": py7zr.FILTER_ZSTD, "level": 3}]),
     "zip": zip_of([("zeros", ZEROS)]),
     "tar.gz": gzip.compress(tar_of([("zeros", tarfile.REGTYPE, ZEROS)])),
 }
@@ -220,8 +263,8 @@ def test_a_bomb_is_defused_by_ratio_by_size_and_by_memory(kind: str) -> None:
     mib = 1024 * 1024
     for limits, why in (
         (Limits(max_ratio=100, ratio_floor_bytes=mib), "expands more than 100 times"),
-        (Limits(max_expanded_bytes=8 * mib), "more than 8 MiB came out of archives"),
-        (Limits(max_member_memory=8 * mib), "larger than 8 MiB"),
+        (Limits(max_expanded_bytes=8 * mib, max_ratio=10**6), "more than 8 MiB came out of archives"),
+        (Limits(max_member_memory=8 * mib, max_ratio=10**6), "larger than 8 MiB"),
     ):
         tracemalloc.start()
         items = scan(BOMBS[kind], limits)
@@ -321,7 +364,7 @@ def test_of_a_broken_gz_everything_before_the_break_is_given() -> None:
     assert "incorrect data check" in (archive(items).damage or "")
 
 
-@pytest.mark.parametrize("kind", ["gz", "bz2", "xz"])
+@pytest.mark.parametrize("kind", ["gz", "bz2", "xz", "zst"])
 def test_a_truncated_compressed_file_is_reported_and_the_rest_is_read(kind: str) -> None:
     text = TEXT + random.Random(2).randbytes(1_000_000).hex().encode()
     data = COMPRESS[kind](text)
@@ -332,7 +375,7 @@ def test_a_truncated_compressed_file_is_reported_and_the_rest_is_read(kind: str)
     assert "the compressed data end early" in (archive(items).damage or "")
 
 
-@pytest.mark.parametrize("kind", ["", ".gz", ".bz2", ".xz"])
+@pytest.mark.parametrize("kind", ["", ".gz", ".bz2", ".xz", ".zst"])
 def test_a_truncated_tar_gives_whole_members_and_the_beginning_of_the_last(kind: str) -> None:
     big = random.Random(3).randbytes(1_000_000).hex().encode()
     data = tar_of([("a.log", b"0", TEXT), ("b.log", b"0", big), ("c.log", b"0", b"lost")])
@@ -423,6 +466,135 @@ def test_an_archive_of_which_nothing_can_be_read_is_reported() -> None:
     assert archive(items).damage
 
 
+FILTERS = {
+    "LZMA2": [{"id": py7zr.FILTER_LZMA2, "preset": 1}],
+    "LZMA": [{"id": py7zr.FILTER_LZMA}],
+    "deflate": [{"id": py7zr.FILTER_DEFLATE}],
+    "bzip2": [{"id": py7zr.FILTER_BZIP2}],
+    "zstd": [{"id": py7zr.FILTER_ZSTD, "level": 3}],
+    "copy": [{"id": py7zr.FILTER_COPY}],
+    "delta": [{"id": py7zr.FILTER_DELTA}, {"id": py7zr.FILTER_LZMA2, "preset": 1}],
+    "branches": [{"id": py7zr.FILTER_X86}, {"id": py7zr.FILTER_LZMA2, "preset": 1}],
+}
+
+
+@pytest.mark.parametrize("method", FILTERS)
+def test_a_7z_of_any_usual_method_is_read_whole(method: str) -> None:
+    files = {"a.log": TEXT * 20, "folder/b.log": b"", "c.log": b"log" + random.Random(6).randbytes(300_000)}
+    items = scan(sevenzip_of(files.items(), filters=FILTERS[method]))
+    assert sources(items) == files
+    assert archive(items).damage is None
+
+
+@pytest.mark.parametrize(
+    ("filters", "why"),
+    [
+        ([{"id": py7zr.FILTER_PPMD, "order": 6, "mem": 20}], "compressed with PPMd, which is not read"),
+        ([{"id": py7zr.FILTER_BROTLI, "level": 1}], "compressed with Brotli, which is not read"),
+        (
+            [{"id": py7zr.FILTER_X86}, {"id": py7zr.FILTER_LZMA}],
+            "compressed with a branch filter behind another method than LZMA2, which is not read",
+        ),
+    ],
+)
+def test_a_method_of_7z_that_is_not_read_is_named(filters: list[dict[str, int]], why: str) -> None:
+    assert reasons(scan(sevenzip_of([("a.log", TEXT)], filters=filters))) == {"a.log": (why, True)}
+
+
+def test_an_encrypted_7z_is_skipped_and_reported_with_and_without_its_names() -> None:
+    assert reasons(scan(sevenzip_of([("a.log", TEXT)], password="x"))) == {"a.log": ("encrypted", True)}
+    items = scan(sevenzip_of([("a.log", TEXT)], password="x", header_encryption=True))
+    assert reasons(items) == {"stdin": ("its list of files is encrypted", True)}
+
+
+@pytest.mark.parametrize("name", ["../evi", "a/../x", "/etc/p", "\\\\ho\\x", "C:\\Wind"])
+def test_a_member_of_a_7z_that_leaves_the_bundle_is_skipped_and_the_others_are_read(name: str) -> None:
+    stand_in = "d" * len(name)
+    data = renamed(plain_header([(stand_in, b"x"), ("good", b"y")]), stand_in, name)
+    items = scan(data)
+    assert sources(items) == {"good": b"y"}
+    assert list(reasons(items).values()) == [(LEAVES, True)]
+
+
+def test_links_in_a_7z_are_skipped_and_equal_names_kept(tmp_path: Path) -> None:
+    (tmp_path / "real").write_bytes(b"1")
+    (tmp_path / "link").symlink_to("real")
+    buffer = io.BytesIO()
+    with py7zr.SevenZipFile(buffer, "w") as out:
+        out.write(tmp_path / "real", "real")
+        out.write(tmp_path / "link", "link")
+        out.writestr(b"2", "real")
+    items = scan(buffer.getvalue())
+    assert sources(items) == {"real": b"1", "real#2": b"2"}
+    assert reasons(items) == {"link": ("symbolic link, not followed", True)}
+
+
+def test_a_bomb_in_a_solid_7z_costs_only_the_members_behind_it_that_a_limit_keeps_out() -> None:
+    data = sevenzip_of([("a", b"1"), ("bomb", ZEROS), ("c", b"3")])
+    items = scan(data, Limits(max_member_memory=1024 * 1024, max_ratio=10**6))
+    assert sources(items) == {"a": b"1", "c": b"3"}
+    items = scan(data, Limits(max_ratio=100, ratio_floor_bytes=1024 * 1024))
+    assert sources(items) == {"a": b"1"}
+    assert reasons(items) == dict.fromkeys(("bomb", "c"), ("expands more than 100 times: an archive bomb", True))
+
+
+def test_a_7z_with_a_flipped_bit_gives_what_comes_before_it() -> None:
+    noise = b"log" + random.Random(7).randbytes(300_000)
+    data = bytearray(sevenzip_of([("a.log", TEXT), ("b.bin", noise), ("c.log", TEXT)], filters=FILTERS["copy"]))
+    data[32 + len(TEXT) + 100_000] ^= 1
+    items = scan(bytes(data))
+    assert (sources(items)["a.log"], sources(items)["c.log"]) == (TEXT, TEXT)
+    assert archive(items).damage == "b.bin: wrong checksum (CRC-32)"
+
+
+def test_a_7z_without_its_end_says_that_its_list_of_files_is_missing() -> None:
+    data = sevenzip_of([("a.log", TEXT)])
+    items = scan(data[:-1])
+    assert not sources(items)
+    assert archive(items).damage == "cut: a 7z has its header at its end, and that is missing"
+
+
+def test_a_7z_that_declares_far_too_many_members_is_not_built_in_memory() -> None:
+    whole = sevenzip_of([("a.log", TEXT)])
+    many = b"\x01\x05\xe0" + (50_000).to_bytes(3, "little") + bytes(60_000)
+    assert reasons(scan(with_header(whole, many), Limits(max_members=1000))) == {
+        "stdin": ("its header has room for more members than the limit allows", True)
+    }
+    huge = b"\x01\x05\xe0" + (4_000_000).to_bytes(3, "little") + bytes(5_000_000)
+    tracemalloc.start()
+    items = scan(with_header(whole, huge))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert reasons(items) == {"stdin": ("its header has room for more members than the limit allows", True)}
+    assert peak < 40 * 1024 * 1024
+
+
+def test_a_zst_that_asks_for_too_much_memory_is_refused() -> None:
+    parameters = zstandard.ZstdCompressionParameters(window_log=30, enable_ldm=True)
+    compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+    items = scan(compressor.compress(TEXT) + compressor.flush())
+    assert "too much memory" in (archive(items).damage or "")
+
+
+def test_a_zst_of_several_frames_and_frames_to_skip_is_read_to_its_end() -> None:
+    skipped = b"\x5a\x2a\x4d\x18\x04\0\0\0none"
+    items = scan(skipped + zst_of(b"one\n") + skipped + zst_of(b"two\n"))
+    assert sources(items) == {"stdin!stdin": b"one\ntwo\n"}
+    assert archive(items).damage is None
+
+
+def test_a_zip_member_may_be_compressed_with_zstd() -> None:
+    data = bytearray(zip_of([("a.log", zst_of(TEXT))], zipfile.ZIP_STORED))
+    for signature, method, size, crc in ((b"PK\x03\x04", 8, 22, 14), (b"PK\x01\x02", 10, 24, 16)):
+        place = data.index(signature)
+        data[place + method : place + method + 2] = (93).to_bytes(2, "little")
+        data[place + size : place + size + 4] = len(TEXT).to_bytes(4, "little")
+        data[place + crc : place + crc + 4] = zlib.crc32(TEXT).to_bytes(4, "little")
+    items = scan(bytes(data))
+    assert sources(items) == {"a.log": TEXT}
+    assert archive(items).damage is None
+
+
 MAGICS = [
     b"PK\x03\x04",
     b"PK\x05\x06",
@@ -435,6 +607,7 @@ MAGICS = [
     bytes(257) + b"ustar\x0000",
     b"7z\xbc\xaf\x27\x1c",
     b"\x28\xb5\x2f\xfd",
+    b"\x50\x2a\x4d\x18",
     b"",
 ]
 SMALL = Limits(max_expanded_bytes=1 << 22, max_member_memory=1 << 20, max_members=100)
@@ -456,6 +629,10 @@ WHOLE = {
     "tar.xz": lzma.compress(tar_of([("a", b"0", TEXT)])),
     "gz": gzip.compress(TEXT) + gzip.compress(TEXT),
     "bz2": bz2.compress(TEXT),
+    "zst": zst_of(TEXT) + zst_of(TEXT),
+    "tar.zst": zst_of(tar_of([("a", b"0", TEXT)])),
+    "7z": sevenzip_of([("a", TEXT), ("b/c.gz", gzip.compress(TEXT)), ("d", b"x"), ("e", b"")]),
+    "7z with a plain header": plain_header([("a", TEXT), ("d", b"x")], filters=[{"id": py7zr.FILTER_COPY}]),
 }
 
 

@@ -11,18 +11,19 @@ from __future__ import annotations
 import io
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 from loganalyzer.errors import BundleError, Location, UsageError
-from loganalyzer.intake.decoders import HEAD_SIZE, NOT_READ_YET, content_name, decompressed, kind_of
+from loganalyzer.intake.decoders import HEAD_SIZE, NOT_READ, content_name, decompressed, kind_of
 from loganalyzer.intake.items import Archive, Skipped
 from loganalyzer.intake.limits import Limits
 from loganalyzer.intake.members import Member
 from loganalyzer.intake.names import UniqueNames, inside, printable
+from loganalyzer.intake.sevenzips import sevenzip_members
 from loganalyzer.intake.streams import Expansion, LimitReached, Stream, damage_into, file_stream, too_big
 from loganalyzer.intake.tars import bytes_behind, tar_members
 from loganalyzer.intake.zips import zip_members
@@ -33,6 +34,10 @@ Item: TypeAlias = Source | Skipped | Archive
 STDIN = "-"
 _LEAVES = "path leaves the bundle"
 _NAMED_NOTES = 5
+_SOUGHT: Mapping[str, Callable[[BinaryIO, Limits, Expansion, list[str]], Iterator[Member]]] = {
+    "zip": zip_members,
+    "7z": sevenzip_members,
+}
 
 
 def walk(
@@ -213,13 +218,13 @@ def _node(node: _Node, walk: _Walk) -> Iterator[Item]:
         kind = kind_of(node.stream.peek(HEAD_SIZE))
         if kind is None:
             yield from _leaf(node, walk)
-        elif kind in NOT_READ_YET:
-            yield Skipped(node.path, node.known_size, f"{kind} archives are not read yet", True)
+        elif kind in NOT_READ:
+            yield Skipped(node.path, node.known_size, f"{kind} archives are not read: pack the files as a zip", True)
         elif node.depth >= walk.limits.max_depth:
             why = f"more than {walk.limits.max_depth} archives inside each other"
             yield Skipped(node.path, node.known_size, why, True)
-        elif kind == "zip":
-            yield from _zip(node, walk)
+        elif kind in _SOUGHT:
+            yield from _sought(node, kind, walk)
         elif kind == "tar":
             yield from _tar(node, node.stream, kind, walk)
         else:
@@ -240,12 +245,12 @@ def _leaf(node: _Node, walk: _Walk) -> Iterator[Item]:
         yield Skipped(node.path, node.known_size, f"damaged: {node.stream.damage}", False)
 
 
-def _zip(node: _Node, walk: _Walk) -> Iterator[Item]:
-    """A zip is read from its end: one inside another archive has to be held in memory meanwhile."""
+def _sought(node: _Node, kind: str, walk: _Walk) -> Iterator[Item]:
+    """Kinds that are read from their end: one inside another archive has to be held in memory meanwhile."""
     notes: list[str] = []
     file = node.file or io.BytesIO(node.stream.read_whole(walk.limits.max_member_memory))
-    members = zip_members(file, walk.limits, walk.expansion, notes)
-    yield from _archive(node, "zip", members, notes, walk)
+    members = _SOUGHT[kind](file, walk.limits, walk.expansion, notes)
+    yield from _archive(node, kind, members, notes, walk)
 
 
 def _tar(node: _Node, content: Stream, kind: str, walk: _Walk) -> Iterator[Item]:

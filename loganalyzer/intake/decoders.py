@@ -10,8 +10,10 @@ import lzma
 import re
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
+
+import zstandard
 
 from loganalyzer.intake.limits import KIB, MIB
 from loganalyzer.intake.streams import UNREADABLE, Expansion, Stream, damage_into
@@ -23,7 +25,8 @@ _INPUT = 64 * KIB
 _OUTPUT = 256 * KIB
 #: bz2 and lzma lose the output of the call that finds the damage, so their calls are small.
 _SMALL_OUTPUT = 512
-#: What xz and LZMA may use for a dictionary, which they ask for before the first byte comes out; xz -9 needs 65 MiB.
+#: What xz, LZMA and zstd may use for a dictionary, which they ask for before the first byte comes out; xz -9 needs
+#: 65 MiB, zstd --long 128.
 DICTIONARY_MEMORY = 128 * MIB
 
 _MAGIC: tuple[tuple[str, re.Pattern[bytes]], ...] = (
@@ -31,14 +34,18 @@ _MAGIC: tuple[tuple[str, re.Pattern[bytes]], ...] = (
     ("gz", re.compile(rb"\x1f\x8b\x08")),
     ("bz2", re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)")),
     ("xz", re.compile(rb"\xfd7zXZ\x00")),
-    ("zstd", re.compile(rb"[\x28]\xb5\x2f\xfd")),
+    ("zst", re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")),  # a frame, or one to be skipped
     ("7z", re.compile(rb"7z\xbc\xaf\x27\x1c")),
     ("rar", re.compile(rb"Rar!\x1a\x07")),
 )
 
-COMPRESSED = ("gz", "bz2", "xz")
-NOT_READ_YET = ("zstd", "7z", "rar")
-_SUFFIXES = {"gz": (".gz", ".tgz"), "bz2": (".bz2", ".tbz2"), "xz": (".xz", ".txz")}
+NOT_READ = ("rar",)
+_SUFFIXES = {
+    "gz": (".gz", ".tgz"),
+    "bz2": (".bz2", ".tbz2"),
+    "xz": (".xz", ".txz"),
+    "zst": (".zst", ".zstd", ".tzst"),
+}
 
 
 def kind_of(head: bytes) -> str | None:
@@ -125,16 +132,68 @@ def _bytewise(decompressor: zlib._Decompress, data: bytes) -> bytes:
     return bytes(output)
 
 
+class Unzstd:
+    """One zstd frame with the interface of ``bz2``.
+
+    ``zstandard`` gives all output of its input at once, up to 128 KiB for each four bytes, so it gets little at a time.
+    """
+
+    _PIECE = 64
+
+    def __init__(self) -> None:
+        self._zstd = zstandard.ZstdDecompressor(max_window_size=DICTIONARY_MEMORY).decompressobj()
+        self._waiting = memoryview(b"")
+        self._behind = b""
+        self._broken: zstandard.ZstdError | None = None
+
+    @property
+    def eof(self) -> bool:
+        """The end of the frame was seen."""
+        return self._zstd.eof
+
+    @property
+    def needs_input(self) -> bool:
+        """All input was used, apart from what is in ``unused_data``."""
+        return not self._waiting and self._broken is None
+
+    @property
+    def unused_data(self) -> bytes:
+        """Bytes behind the end."""
+        return self._behind
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
+        """At least ``max_length`` bytes if the input has them, and at most 2 MiB more.
+
+        Raises:
+            ValueError: the data are broken, or ask for too much memory; all blocks before were given by earlier calls.
+        """
+        if self._broken is not None:
+            raise ValueError(str(self._broken)) from self._broken
+        if data:
+            self._waiting = memoryview(bytes(self._waiting) + data)
+        output = bytearray()
+        while self._waiting and not self._zstd.eof and not 0 <= max_length <= len(output):
+            piece, self._waiting = self._waiting[: self._PIECE], self._waiting[self._PIECE :]
+            try:
+                output += self._zstd.decompress(piece)
+            except zstandard.ZstdError as error:
+                self._broken, self._waiting = error, memoryview(b"")
+        if self._zstd.eof and not self._behind:
+            self._behind, self._waiting = self._zstd.unused_data + bytes(self._waiting), memoryview(b"")
+        return bytes(output)
+
+
+_NEW: Mapping[str, Callable[[], _Decompressor]] = {
+    "gz": lambda: Inflater(31),
+    "bz2": bz2.BZ2Decompressor,
+    "xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=DICTIONARY_MEMORY),
+    "zst": Unzstd,
+}
+
+
 def decompressed(raw: Stream, kind: str, expansion: Expansion) -> Stream:
-    """The content of a gz, bz2 or xz stream, all of its concatenated parts."""
-    new: Callable[[], _Decompressor]
-    if kind == "gz":
-        new = lambda: Inflater(31)  # noqa: E731
-    elif kind == "bz2":
-        new = bz2.BZ2Decompressor
-    else:
-        new = lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=DICTIONARY_MEMORY)  # noqa: E731
-    return Stream(_all_parts(raw, kind, new), expansion)
+    """The content of a gz, bz2, xz or zst stream, all of its concatenated parts."""
+    return Stream(_all_parts(raw, kind, _NEW[kind]), expansion)
 
 
 def _all_parts(raw: Stream, kind: str, new: Callable[[], _Decompressor]) -> Iterator[bytes]:
@@ -161,7 +220,7 @@ def one_part(raw: Stream, decompressor: _Decompressor, data: bytes = b"") -> Ite
     Raises:
         EOFError: the input ends before the compressed data do.
     """
-    step = _OUTPUT if isinstance(decompressor, Inflater) else _SMALL_OUTPUT
+    step = _OUTPUT if isinstance(decompressor, Inflater | Unzstd) else _SMALL_OUTPUT
     output = bytearray()
     try:
         while not decompressor.eof:

@@ -23,7 +23,8 @@ class Skipped:
 class Archive:
     """A container that was walked; it comes after its members. ``size``: bytes as stored, ``members``: files in it.
 
-    ``kind``: ``zip``, ``tar``, ``tar.gz``, ``tar.bz2``, ``tar.xz``, or ``gz``, ``bz2``, ``xz`` for one compressed file.
+    ``kind``: ``zip``, ``7z``, ``tar``, ``tar.gz``, ``tar.bz2``, ``tar.xz``, ``tar.zst``, or ``gz``, ``bz2``, ``xz``,
+    ``zst`` for one compressed file.
     ``damage``: what could not be read to its end, or None; members that came before it are valid.
     """
 

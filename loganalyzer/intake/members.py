@@ -1,4 +1,4 @@
-"""What zip and tar have in common: a member, with its bytes or with the reason why it is left out."""
+"""What zip, 7z and tar have in common: a member, with its bytes or with the reason why it is left out."""
 
 from __future__ import annotations
 

@@ -146,8 +146,8 @@ class Stream:
         try:
             with damage_into(self._notes):
                 while not self._ended and not chunk:
-                    chunk = next(self._chunks, None) or b""
-                    self._ended = not chunk
+                    more = next(self._chunks, None)
+                    chunk, self._ended = more or b"", more is None
             self._ended = self._ended or bool(self._notes)
             if self._expansion is not None:
                 self._expansion.add(len(chunk))

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
-from loganalyzer.intake.decoders import DICTIONARY_MEMORY, Inflater, one_part
+from loganalyzer.intake.decoders import DICTIONARY_MEMORY, Inflater, Unzstd, one_part
 from loganalyzer.intake.limits import KIB, MIB, Limits
 from loganalyzer.intake.members import Member
 from loganalyzer.intake.streams import Expansion, LimitReached, Stream, damage_into, file_stream, section
@@ -29,8 +29,8 @@ _LOCAL_SIGNATURE = re.compile(rb"PK\x03\x04")
 _ANY_SIGNATURE = re.compile(rb"PK(\x03\x04|\x01\x02|\x07\x08)")
 _DESCRIPTOR_SIZE = 24
 _ENCRYPTED, _SIZES_FOLLOW, _UTF8 = 0x1, 0x8, 0x800
-_STORED, _DEFLATE, _BZIP2, _LZMA, _AES = 0, 8, 12, 14, 99
-_METHODS = {1: "shrink", 6: "implode", 9: "deflate64", 93: "zstd", 95: "xz", 98: "PPMd"}
+_STORED, _DEFLATE, _BZIP2, _LZMA, _ZSTD, _AES = 0, 8, 12, 14, 93, 99
+_METHODS = {1: "shrink", 6: "implode", 9: "deflate64", 95: "xz", 98: "PPMd"}
 _UNKNOWN = 0xFFFFFFFF
 
 #: Bytes of central directory that a member is worth on average; a directory beyond is taken for hostile.
@@ -128,7 +128,7 @@ def _reason_to_skip(entry: _Entry) -> str | None:
         return "no regular file"
     if entry.flags & _ENCRYPTED or entry.method == _AES:
         return "encrypted"
-    if entry.method not in (_STORED, _DEFLATE, _BZIP2, _LZMA):
+    if entry.method not in (_STORED, _DEFLATE, _BZIP2, _LZMA, _ZSTD):
         return f"compressed with method {entry.method} ({_METHODS.get(entry.method, 'unknown')}), which is not read"
     return None
 
@@ -162,6 +162,8 @@ def _decoded(file: BinaryIO, entry: _Entry) -> Iterator[bytes]:
         return one_part(raw, Inflater(-zlib.MAX_WBITS))
     if entry.method == _BZIP2:
         return one_part(raw, bz2.BZ2Decompressor())
+    if entry.method == _ZSTD:
+        return one_part(raw, Unzstd())
     if entry.method == _LZMA:
         return _lzma_part(raw, entry)
     return _stored(raw)
