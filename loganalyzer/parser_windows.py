@@ -7,11 +7,13 @@ decides the era, so it is chosen line by line; all eras are UTC.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import polars as pl
 
 from loganalyzer.parser import (
+    HEAD_SIZE,
     Grammar,
     LogSource,
     ParseContext,
@@ -19,6 +21,7 @@ from loganalyzer.parser import (
     Source,
     parsed_log,
     read_entries,
+    text_head,
 )
 
 _MARKS = r"^[\x{FEFF}\x{200E}\x{200F}]*"  # marks that editors and UTF-16 copies leave in front of a line
@@ -61,6 +64,37 @@ _PREFIX = rf"^({_HANDLER}): "  # a handler's own lines; exceptions stand in fron
 _EXCEPTION = r"((?:[A-Za-z_]\w*\.)+\w*Exception)\b"
 #: An HRESULT of a failure in hexadecimal or, as the agent prints some, as a negative decimal (windows.md 2.1).
 _HRESULT = re.compile(r"HRESULT: (0x[0-9A-Fa-f]{8})|(0x8[0-9A-Fa-f]{7})\b|Error Code: (-\d{1,10})\b")
+
+#: Heads of logs whose form is not documented, in the order in which they are tried (windows.md 2.4). A time without a
+#: zone is local; hours alone are no time.
+_LEVELS = "TRACE|DEBUG|VERBOSE|INFO|INFORMATION|WARN|WARNING|ERROR|FATAL|CRITICAL"
+_BEHIND = rf"[\]\s,;:|-]*(?:\[?(?P<level>(?i:{_LEVELS}))\b\]?[\s:,;|-]*)?(?P<msg>.*)$"
+
+
+def _iso(mark: str, zone: Literal["utc", "local"]) -> Grammar:
+    stamp = rf"^\[?(?P<ts>\d{{4}}-\d{{2}}-\d{{2}}{mark}\d{{2}}:\d{{2}}:\d{{2}}(?:\.\d{{1,9}})?)"
+    name, format_ = f"{zone}{mark.strip()}", f"%Y-%m-%d{mark}%H:%M:%S%.f"
+    if zone == "utc":
+        return Grammar(name, stamp + "(?:Z| UTC)" + _BEHIND, format_, zone)
+    return Grammar(name, stamp + _BEHIND, format_, zone, unless=r"^\[?[\d-]{10}.[\d:.]{8,18}\s?[+-]\d{2}:?\d{2}")
+
+
+_FALLBACKS: tuple[tuple[Grammar, ...], ...] = (
+    GRAMMARS[:2],
+    (_iso("T", "utc"), _iso(" ", "utc"), _iso("T", "local"), _iso(" ", "local")),
+    (
+        Grammar(
+            "us clock",
+            r"^\[?(?P<ts>\d{1,2}/\d{1,2}/\d{4} \d{1,2}:\d{2}:\d{2} [AP]M)" + _BEHIND,
+            "%m/%d/%Y %I:%M:%S %p",
+            "local",
+        ),
+    ),
+    (Grammar("hours", r"^\[?(?P<ts>\d{2}:\d{2}:\d{2})(?:[.,]\d+)?" + _BEHIND, "never", "local"),),
+)
+_RAW: tuple[Grammar, ...] = (Grammar("raw", r"^(?P<ts>)(?P<msg>.*)$", "never", "utc"),)
+_NAMED_ERROR = r"\b((?:Extension|UserError|GuestAgent|VMRestorePoint)[A-Z][A-Za-z]{3,60})\b"
+_GUID = r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 
 
 def read_agent_log(source: Source, logsource: LogSource, context: ParseContext) -> Parsed:
@@ -110,3 +144,40 @@ def _hresult(text: str) -> str | None:
         return None
     number = int(match[3]) if match[3] else int(match[1] or match[2], 16)
     return f"0x{number & 0xFFFFFFFF:08X}"
+
+
+def read_fallback_log(source: Source, logsource: LogSource, context: ParseContext) -> Parsed:
+    """Reads a log of the platform whose form nobody documented: the first grammar that fits most of its first lines.
+
+    Where none does, each line is a row without a time. Own columns: ``hresult``, ``ntstatus``, ``exception``,
+    ``error_name`` (a documented kind of name, as ``ExtensionSnapshotFailedCOM``), ``task_id`` and ``exit_code``.
+    """
+    grammars = _fitting(text_head(source.data[:HEAD_SIZE]).splitlines()[:200])
+    entries = read_entries(source, grammars, context)
+    message = pl.col("message")
+    thread = pl.col("tid") if "tid" in entries.rows.columns else pl.lit(None, dtype=pl.String)
+    ntstatus = message.str.extract(r"\b0x([cC][0-9A-Fa-f]{7})\b", 1).str.to_uppercase()
+    rows = entries.rows.with_columns(
+        thread.alias("process.thread.name"),
+        _hresults(entries.rows),
+        pl.when(ntstatus.is_not_null()).then(pl.lit("0x") + ntstatus).alias("ntstatus"),
+        message.str.extract(_EXCEPTION, 1).alias("exception"),
+        message.str.extract(_NAMED_ERROR, 1).alias("error_name"),
+        message.str.extract(rf"(?i)task_?\s?id\W{{1,4}}({_GUID})", 1).str.to_lowercase().alias("task_id"),
+        message.str.extract(r"(?i)\bexit code:? ?(-?\d{1,10})\b", 1).cast(pl.Int64, strict=False).alias("exit_code"),
+    )
+    return parsed_log(source, entries, logsource, rows.drop("grammar", "tid", strict=False))
+
+
+def _fitting(lines: Sequence[str]) -> tuple[Grammar, ...]:
+    """The grammars of which 60 % of the lines are heads, else those of most lines, else each line by itself."""
+    frame = pl.DataFrame({"text": [line for line in lines if line.strip()]}, schema={"text": pl.String})
+    best, most = _RAW, frame.height / 10
+    for grammars in _FALLBACKS:
+        fits = pl.any_horizontal(pl.col("text").str.contains(one.regex) for one in grammars)
+        count = int(frame.select(fits.sum()).item() or 0)
+        if count * 10 >= frame.height * 6 and count:
+            return grammars
+        if count > most:
+            best, most = grammars, count
+    return best

@@ -61,7 +61,13 @@ PRODUCTS = frozenset({"windows", "linux", "azure"})
 
 #: Services of Windows and Linux that are this project's names, not SigmaHQ's.
 OWN_SERVICES: Mapping[str, frozenset[str]] = {
-    "windows": frozenset({"waappagent", "transparentinstaller", "vmsnapshot", "vss", "setupapi", "cbs", "extension"}),
+    "windows": frozenset(
+        {
+            *("waappagent", "transparentinstaller", "vmsnapshot", "vss", "setupapi", "cbs", "extension"),
+            *("monitoringagent", "telemetry", "appagentruntime", "netagent", "agentinstaller", "sqlwriter"),
+            *("services", "registry", "os", "network"),
+        }
+    ),
     "linux": frozenset({"waagent", "vmsnapshot", "extension"}),
 }
 

@@ -1,0 +1,100 @@
+"""Logs of the backup extension, of other extensions and of the platform's agents whose form is not documented.
+
+Their names and folders are known, their lines are not (windows.md 0, 1.3, 2.4), so several forms of a line's head are
+tried, and codes and names are looked for in whatever the lines say.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from loganalyzer.parser import Claim, LogSource, ParseContext, Parsed, Parser, Sample, Source
+from loganalyzer.parser_listing import console_encoding
+from loganalyzer.parser_windows import read_fallback_log
+
+_LOGSOURCE = LogSource("windows", "vmsnapshot")
+_PLUGIN = r"(?:^|[/!])plugins/[^/!]+/\d[\d.]*/(?:[^/!]+/)*"
+#: By path: the service, and how sure the name alone makes us.
+_KINDS = (
+    (re.compile(r"(?:^|[/!])[^/!]*iaasbcdrextension[^/!]*\.log$"), "vmsnapshot", 85),
+    (re.compile(rf"{_PLUGIN}(?:commandexecution(?:_\d+)?|install|update|heartbeat)\.log$"), "extension", 60),
+    (re.compile(r"(?:^|[/!])monitoringagent\.log$"), "monitoringagent", 60),
+    (re.compile(r"windowsazure/logs/telemetry\.log$"), "telemetry", 60),
+    (re.compile(r"(?:^|[/!])(?:app)?agentruntime\.log$"), "appagentruntime", 60),
+    (re.compile(r"(?:^|[/!])(?:netagent-[^/!]*|vfplugin-[^/!]*)\.log$"), "netagent", 60),
+)
+_SNAPSHOT = "WindowsAzure/Logs/Plugins/Microsoft.Azure.RecoveryServices.VMSnapshot/1.0.92.0"
+
+
+@dataclass(frozen=True, slots=True)
+class WindowsPlatformLog:
+    """One row an entry; the frame's service follows from the name of the file."""
+
+    name: str = "windows_platform_log"
+    title: str = "logs of Windows extensions and agents of an unknown form: IaaSBcdrExtension*.log and others"
+    logsource: LogSource = _LOGSOURCE
+    paths: tuple[str, ...] = (
+        "C:\\WindowsAzure\\Logs\\Plugins\\Microsoft.Azure.RecoveryServices.VMSnapshot\\<version>\\IaaSBcdrExtension*.log",
+        "C:\\WindowsAzure\\Logs\\Plugins\\<name>\\<version>\\{CommandExecution*,Install,Update,Heartbeat}.log",
+        "C:\\WindowsAzure\\Logs\\{MonitoringAgent,Telemetry,AppAgentRuntime,NetAgent-*}.log",
+    )
+    samples: tuple[Sample, ...] = (
+        Sample(
+            "heads like the agent's",
+            f"{_SNAPSHOT}/IaaSBcdrExtension0.log",
+            b"[00000012] [05/06/2024 07:08:01.44] [ERROR] ExtensionSnapshotFailedCOM: hr 0x8004e00f, "
+            b"taskId: 7c9e6679-7425-40de-944b-e07fc1f90ae7\r\n   at Contoso.Snapshot.Take()\r\n",
+            (
+                {
+                    "@timestamp": datetime(2024, 5, 6, 7, 8, 1, 440_000, tzinfo=UTC),
+                    "time.assumed": None,
+                    "log.level": "ERROR",
+                    "error_name": "ExtensionSnapshotFailedCOM",
+                    "hresult": "0x8004E00F",
+                    "task_id": "7c9e6679-7425-40de-944b-e07fc1f90ae7",
+                },
+            ),
+        ),
+        Sample(
+            "a date without a zone",
+            f"{_SNAPSHOT}/IaaSBcdrExtension1.log",
+            b"2024-05-06 07:08:01.250 Error Freeze failed with 0xC0000022\n2024-05-06T07:08:02.250Z [INFO] done\n",
+            (
+                {
+                    "@timestamp": datetime(2024, 5, 6, 7, 8, 1, 250_000, tzinfo=UTC),
+                    "time.assumed": "local time of an unknown zone, read as UTC",
+                    "ntstatus": "0xC0000022",
+                },
+                {"message": "done", "log.level": "INFO", "time.assumed": None},
+            ),
+        ),
+        Sample(
+            "no head that is known",
+            "WindowsAzure/Logs/Plugins/Contoso.Agent/1.2.3/Install.log",
+            "begin\nSystem.IO.IOException: no room\nexit code 1603\n".encode("utf-16"),
+            (
+                {"@timestamp": None, "message": "begin"},
+                {"exception": "System.IO.IOException"},
+                {"exit_code": 1603},
+            ),
+        ),
+    )
+
+    def claim(self, path: str, head: bytes) -> Claim | None:
+        """By the name of the file or its folder, where the head is text."""
+        folded = path.replace("\\", "/").lower()
+        strength = next((strength for pattern, _, strength in _KINDS if pattern.search(folded)), None)
+        if strength is None or (b"\0" in head[:4096] and not console_encoding(head).startswith("utf-16")):
+            return None
+        return Claim(strength, "named like a log of an extension or agent for Windows")
+
+    def parse(self, source: Source, context: ParseContext) -> Parsed:
+        """One row an entry, or a line where no head is known."""
+        folded = source.path.replace("\\", "/").lower()
+        service = next((service for pattern, service, _ in _KINDS if pattern.search(folded)), "vmsnapshot")
+        return read_fallback_log(source, LogSource("windows", service), context)
+
+
+parser: Parser = WindowsPlatformLog()
