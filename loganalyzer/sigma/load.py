@@ -15,7 +15,7 @@ from loganalyzer.sigma.resolve import PendingCorrelation, PendingFilter, apply_f
 from loganalyzer.sigma.rule import Attribution, Correlation, Rule, SigmaRuleError
 
 if TYPE_CHECKING:
-    from loganalyzer.sigma.lower import Refusal
+    from loganalyzer.sigma.lower import Header, Refusal
 
 _Outcome: TypeAlias = "Rule | PendingCorrelation | PendingFilter | SigmaRuleError"
 
@@ -215,12 +215,8 @@ def _read_rule(data: Mapping[str, Any], document: _Document) -> Iterator[_Outcom
     if lowered is None or faults:
         yield from faults
         return
-    where = document.at()
-    header = {**asdict(lowered.header), "id": lowered.header.id or str(where)}
     yield Rule(
-        **header,
-        attribution=attribution,
-        location=where,
+        **_signature(lowered.header, attribution, document.at()),
         logsource=lowered.logsource,
         condition=lowered.condition,
     )
@@ -234,12 +230,8 @@ def _read_correlation(data: Mapping[str, Any], document: _Document) -> Iterator[
     if lowered is None or faults:
         yield from faults
         return
-    where = document.at()
-    header = {**asdict(lowered.header), "id": lowered.header.id or str(where)}
     correlation = Correlation(
-        **header,
-        attribution=attribution,
-        location=where,
+        **_signature(lowered.header, attribution, document.at()),
         type=lowered.type,
         rules=lowered.references,
         group_by=lowered.group_by,
@@ -253,6 +245,11 @@ def _read_correlation(data: Mapping[str, Any], document: _Document) -> Iterator[
         logsources=(),
     )
     yield PendingCorrelation(correlation, document.at("correlation", "rules"))
+
+
+def _signature(header: Header, attribution: Attribution | None, where: Location) -> dict[str, Any]:
+    """What every kind of rule says of itself; one without an id is called by its place."""
+    return {**asdict(header), "id": header.id or str(where), "attribution": attribution, "location": where}
 
 
 def _read_filter(data: Mapping[str, Any], document: _Document) -> Iterator[_Outcome]:
