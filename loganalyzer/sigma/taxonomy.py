@@ -65,7 +65,7 @@ OWN_SERVICES: Mapping[str, frozenset[str]] = {
         {
             *("waappagent", "transparentinstaller", "vmsnapshot", "vss", "setupapi", "cbs", "extension"),
             *("monitoringagent", "telemetry", "appagentruntime", "netagent", "agentinstaller", "sqlwriter"),
-            *("services", "registry", "os", "network"),
+            *("services", "registry", "os", "configfile"),
         }
     ),
     "linux": frozenset({"waagent", "vmsnapshot", "extension"}),
