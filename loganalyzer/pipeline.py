@@ -21,6 +21,7 @@ from loganalyzer.catalogue import Catalogue, load_catalogue
 from loganalyzer.facts import Derived, correlated, derive, load_tables
 from loganalyzer.intake import Archive, Limits, Skipped, walk
 from loganalyzer.intake.layout import Layout, recognise_layout, relative
+from loganalyzer.known_files import known_file
 from loganalyzer.parser import ParseContext, Parsed
 from loganalyzer.redact import Redactor, redact_report
 from loganalyzer.registry import Recognised, parsers, recognise
@@ -296,6 +297,9 @@ def _leaf_coverage(reading: Reading, derived: Derived) -> list[Coverage]:
     for leaf in reading.leaves:
         path = relative(leaf.path, reading.layout.root)
         if leaf.recognised is None or leaf.parsed is None:
+            if (known := known_file(leaf.path)) is not None:
+                rows.append(replace(_unread_row(path, leaf.size, "skipped", known.why), notes=(known.what,)))
+                continue
             why = "no parser knows a file of this name and content"
             rows.append(_unread_row(path, leaf.size, "unrecognised", why))
             continue

@@ -9,6 +9,7 @@ from functools import lru_cache
 from importlib.metadata import entry_points
 
 from loganalyzer.errors import Location, LogAnalyzerError
+from loganalyzer.known_files import is_private
 from loganalyzer.parser import HEAD_SIZE, Claim, Parser
 from loganalyzer.source import Source
 
@@ -48,7 +49,12 @@ def parsers() -> tuple[Parser, ...]:
 
 
 def recognise(source: Source) -> Recognised | None:
-    """The strongest claim on a source; of equal claims the first by parser name. None: nobody knows it."""
+    """The strongest claim on a source; of equal claims the first by parser name. None: nobody knows it.
+
+    A private file, such as a key, is shown to no parser.
+    """
+    if is_private(source.path):
+        return None
     head = source.data[:HEAD_SIZE]
     path = source.path.replace("!", "/")  # a member of a nested archive is named like any other file
     claims = [(claim, parser) for parser in parsers() if (claim := parser.claim(path, head)) is not None]

@@ -302,13 +302,26 @@ def _coverage(page: _Page, coverage: Sequence[Coverage], details: bool) -> None:
         return
     _log_sources(page, [one for one in coverage if one.status in ("read", "partial")])
     for one in coverage:
-        if one.status in ("partial", "skipped") or (one.status == "archive" and one.notes):
+        if one.status == "partial" or (one.status == "archive" and one.notes):
             why = "; ".join(one_line(note) for note in one.notes[:2]) or one_line(one.why)
             page.item(one.status, f"{one_line(one.source)}: {why}", indent=2, style=_STATUSES[one.status])
+    _skipped(page, [one for one in coverage if one.status == "skipped"])
     unknown = [one.source for one in coverage if one.status == "unrecognised"]
     if unknown:
-        named = _some([one_line(source.rsplit("/", 1)[-1]) for source in unknown], _CAUSES_SHOWN)
+        named = _some([one_line(_last(source)) for source in unknown], _CAUSES_SHOWN)
         page.text(Text(f"{len(unknown)} not recognised: {named} (--details)", "dim"), indent=2)
+
+
+def _skipped(page: _Page, skipped: Sequence[Coverage]) -> None:
+    """One line a reason: the file that was skipped for it, or some of the files."""
+    for why in dict.fromkeys(one.why for one in skipped):
+        own = [one_line(one.source) for one in skipped if one.why == why]
+        named = own[0] if len(own) == 1 else f"{len(own)} files ({_some([_last(path) for path in own], _CAUSES_SHOWN)})"
+        page.item("skipped", f"{named}: {one_line(why)}", indent=2, style=_STATUSES["skipped"])
+
+
+def _last(path: str) -> str:
+    return path.rsplit("/", 1)[-1]
 
 
 def _table(*columns: Column) -> Table:
