@@ -20,7 +20,7 @@ from loganalyzer.attribute import Attribution, attribute
 from loganalyzer.catalogue import Catalogue, load_catalogue
 from loganalyzer.facts import Derived, correlated, derive, load_tables
 from loganalyzer.intake import Archive, Limits, Skipped, walk
-from loganalyzer.intake.layout import Layout, recognise_layout, relative
+from loganalyzer.intake.layout import Layout, place, recognise_layout, relative
 from loganalyzer.known_files import known_file
 from loganalyzer.parser import ParseContext, Parsed
 from loganalyzer.redact import Redactor, redact_report
@@ -136,22 +136,72 @@ def scan(
 def read(
     inputs: Sequence[str | os.PathLike[str]], options: ScanOptions, stdin: BinaryIO | None, progress: Progress
 ) -> Reading:
-    """Walks, recognises and parses; one leaf's bytes are in memory at a time."""
+    """Walks, recognises and parses, the same file once; one leaf's bytes are in memory at a time."""
     context = ParseContext(options.time_zone)
-    leaves: list[Leaf] = []
+    found = _Leaves(len(inputs) > 1)
     skipped: list[Skipped] = []
     archives: list[Archive] = []
-    for item in walk(inputs, options.limits, stdin):
+    known = [path for parser in parsers() for path in parser.paths]
+    for item in walk(inputs, options.limits, stdin, known):
         if isinstance(item, Source):
             progress("reading", item.path, item.size)
-            leaves.append(_leaf(item, context))
+            found.add(item, context)
         elif isinstance(item, Archive):
             archives.append(item)
         else:
             skipped.append(item)
-    layout = recognise_layout([leaf.path for leaf in leaves])
+    leaves, repeated = found.read(), found.repeated()
+    paths = [*(leaf.path for leaf in leaves), *(path for path, _ in repeated)]
+    layout = recognise_layout(paths, [*archives, *skipped], len(inputs) > 1)
+    for path, kept in repeated:
+        why = f"the same bytes as {relative(kept.path, layout.root)}, which is read"
+        skipped.append(Skipped(path, kept.size, why, True))
     leaves.sort(key=lambda leaf: (relative(leaf.path, layout.root), leaf.sha256))
     return Reading(layout, tuple(leaves), tuple(skipped), tuple(archives), _frames(leaves, layout))
+
+
+class _Leaves:
+    """The leaves of a bundle. Several collections of one VM hold the same files: of equal ones a single one is read."""
+
+    def __init__(self, several: bool) -> None:
+        self._several = several
+        self._by_hash: dict[str, list[Leaf]] = defaultdict(list)
+        self._repeated: list[tuple[str, str]] = []
+
+    def add(self, source: Source, context: ParseContext) -> None:
+        """Parses the source, unless the same bytes were read from the same place of the disk.
+
+        The one with the longest path on its disk stays, of these the first by name, in whatever order they come.
+        """
+        equal = self._by_hash[source.sha256]
+        kept = self._same(source.path, source.sha256) if source.size else None
+        if kept is not None and self._order(kept.path) <= self._order(source.path):
+            self._repeated.append((source.path, source.sha256))
+            return
+        if kept is not None:
+            equal.remove(kept)
+            self._repeated.append((kept.path, source.sha256))
+        equal.append(_leaf(source, context))
+
+    def read(self) -> list[Leaf]:
+        """The leaves that were read."""
+        return [leaf for equal in self._by_hash.values() for leaf in equal]
+
+    def repeated(self) -> list[tuple[str, Leaf]]:
+        """The paths of the others, each with the leaf that stands for it."""
+        pairs = ((path, self._same(path, sha256)) for path, sha256 in self._repeated)
+        return [(path, kept) for path, kept in pairs if kept is not None]
+
+    def _same(self, path: str, sha256: str) -> Leaf | None:
+        own = place(path, self._several)
+        for leaf in self._by_hash[sha256]:
+            longer, shorter = sorted((own, place(leaf.path, self._several)), key=len, reverse=True)
+            if longer == shorter or longer.endswith(f"/{shorter}"):
+                return leaf
+        return None
+
+    def _order(self, path: str) -> tuple[int, str]:
+        return (-place(path, self._several).count("/"), path)
 
 
 def _leaf(source: Source, context: ParseContext) -> Leaf:

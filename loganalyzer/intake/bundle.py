@@ -23,6 +23,7 @@ from loganalyzer.intake.items import Archive, Skipped
 from loganalyzer.intake.limits import Limits
 from loganalyzer.intake.members import Member
 from loganalyzer.intake.names import UniqueNames, inside, printable
+from loganalyzer.intake.places import WHOLE_DISK, Places, is_whole_disk, places
 from loganalyzer.intake.sevenzips import sevenzip_members
 from loganalyzer.intake.streams import Expansion, LimitReached, Stream, damage_into, file_stream, too_big
 from loganalyzer.intake.tars import bytes_behind, tar_members
@@ -41,12 +42,16 @@ _SOUGHT: Mapping[str, Callable[[BinaryIO, Limits, Expansion, list[str]], Iterato
 
 
 def walk(
-    inputs: Sequence[str | os.PathLike[str]], limits: Limits | None = None, stdin: BinaryIO | None = None
+    inputs: Sequence[str | os.PathLike[str]],
+    limits: Limits | None = None,
+    stdin: BinaryIO | None = None,
+    known: Sequence[str] = (),
 ) -> Iterator[Item]:
     """Every file of the inputs, one at a time, and what was left out; nothing is written to disk.
 
-    The order is that of sorted paths in directories and zips and that of the archive in tars. An ``Archive`` comes
-    after its members. ``-`` reads ``stdin``, whose kind is told by its content. An empty directory yields nothing.
+    ``known`` are the paths of known files: of a directory that is a whole disk only these are read. The order is that
+    of sorted paths in directories and zips and that of the archive in tars and 7z. An ``Archive`` comes after its
+    members. ``-`` reads ``stdin``, whose kind is told by its content. An empty directory yields nothing.
 
     Raises:
         UsageError: no input, an empty path, or ``-`` twice or without ``stdin``.
@@ -54,7 +59,7 @@ def walk(
     """
     paths = [os.fspath(path) for path in inputs]
     _check(paths, stdin)
-    return _inputs(paths, _Walk(limits or Limits()), stdin)
+    return _inputs(paths, _Walk(limits or Limits(), places(known) if known else None), stdin)
 
 
 def _check(paths: Sequence[str], stdin: BinaryIO | None) -> None:
@@ -78,10 +83,11 @@ def _is_empty_file(path: str) -> bool:
 
 
 class _Walk:
-    """What a walk knows beside the place where it is: its limits and how much of them is used up."""
+    """What a walk knows beside the place where it is: its limits and how much of them is used up, and known places."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, known: Places | None) -> None:
         self.limits = limits
+        self.known = known
         self.expansion = Expansion(limits)
         self._members = 0
 
@@ -145,15 +151,22 @@ def _stdin(label: str, inner: str, walk: _Walk, stdin: BinaryIO) -> Iterator[Ite
 
 def _directory(root: str, prefix: str, walk: _Walk) -> Iterator[Item]:
     """Files below ``root`` in the order of their paths; ``todo`` is a stack, as directories may nest very deep."""
+    known = walk.known if walk.known is not None and is_whole_disk(root) else None
+    if known is not None:
+        yield Skipped(prefix.removesuffix("/") or ".", 0, WHOLE_DISK, True)
     todo: list[tuple[str, str]] = [(root, "")]
     names = UniqueNames()
     while todo:
         path, relative = todo.pop()
+        if relative and known is not None and not (known.lead_on(relative) or known.hold(relative)):
+            continue
         shown = prefix + names.tell_apart(printable(relative))
         try:
             if relative:
                 mode = os.lstat(path).st_mode
                 if not stat.S_ISDIR(mode) or _is_junction(path):
+                    if known is not None and not known.hold(relative):
+                        continue
                     walk.count_member()
                     yield from _directory_entry(path, shown, mode, walk)
                     continue
