@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from operator import itemgetter
 from pathlib import PurePosixPath
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 import polars as pl
 
@@ -19,12 +20,13 @@ from loganalyzer import __version__
 from loganalyzer.attribute import Attribution, attribute
 from loganalyzer.catalogue import Catalogue, load_catalogue
 from loganalyzer.facts import Derived, correlated, derive, load_tables
+from loganalyzer.facts.rotation import part_of
 from loganalyzer.intake import Archive, Limits, Skipped, walk
 from loganalyzer.intake.layout import Layout, place, recognise_layout, relative
 from loganalyzer.known_files import known_file
 from loganalyzer.parser import ParseContext, Parsed
 from loganalyzer.redact import Redactor, redact_report
-from loganalyzer.registry import Recognised, parsers, recognise
+from loganalyzer.registry import Choice, Recognised, parsers, recognise
 from loganalyzer.report.build import build_body
 from loganalyzer.report.model import (
     Bundle,
@@ -46,16 +48,22 @@ from loganalyzer.source import Source
 from loganalyzer.windows import Ticket
 
 Progress = Callable[[str, str, int], None]
+_Place: TypeAlias = tuple[str, str, tuple[bool, int, str], str]
 
 
 @dataclass(frozen=True, slots=True)
 class ScanOptions:
-    """What a scan may be told. ``time_zone``: IANA name for stamps without a zone. ``redact`` off is explicit."""
+    """What a scan may be told.
+
+    ``time_zone``: IANA name for stamps without a zone. ``redact`` off is explicit. ``choices`` of parsers for sources
+    override recognition; of several that fit a source the last counts.
+    """
 
     limits: Limits = field(default_factory=Limits)
     time_zone: str | None = None
     ticket: Ticket = field(default_factory=Ticket)
     redact: bool = True
+    choices: tuple[Choice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +79,31 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Everything that was read of a bundle: leaves, what was skipped, archives; and the event frames."""
+    """Everything that was read of a bundle: leaves, what was skipped, archives; and the event frames.
+
+    ``idle``: choices of parsers that fit no source.
+    """
 
     layout: Layout
     leaves: tuple[Leaf, ...]
     skipped: tuple[Skipped, ...]
     archives: tuple[Archive, ...]
     frames: tuple[EventFrame, ...]
+    idle: tuple[Choice, ...] = ()
+
+    @property
+    def recognised(self) -> int:
+        """How many files a parser knows."""
+        return sum(leaf.recognised is not None for leaf in self.leaves)
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """Each recognised source or archive that could not be read to its end, with the reason; not redacted."""
+        root = self.layout.root
+        told = [(leaf.path, leaf.parsed.damage[0]) for leaf in self.leaves if leaf.parsed and leaf.parsed.damage]
+        told += [(archive.path, archive.damage) for archive in self.archives if archive.damage is not None]
+        told += [(skipped.path, skipped.why) for skipped in self.skipped if not skipped.by_design]
+        return tuple(sorted(f"{relative(path, root)}: {why}" for path, why in told))
 
     @property
     def damaged(self) -> frozenset[str]:
@@ -94,12 +120,27 @@ class Scan:
     """The result: the report, and what the exit status needs to know.
 
     ``recognised``: files that a parser knows. ``unread``: what could not be read to its end and why, redacted as the
-    report is; what was skipped by design is not among it.
+    report is; what was skipped by design is not among it. ``idle``: choices of parsers that fit no source.
     """
 
     report: Report
     recognised: int
     unread: tuple[str, ...]
+    idle: tuple[Choice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A bundle read and judged, before anything is redacted.
+
+    ``frames``: events, derived rows and correlations, numbered as ``matches`` number them. ``signatures``: by id.
+    """
+
+    reading: Reading
+    frames: tuple[EventFrame, ...]
+    matches: Matches
+    signatures: Mapping[str, Rule | Correlation]
+    report: Report
 
 
 def scan(
@@ -115,6 +156,25 @@ def scan(
         LogAnalyzerError: an input does not exist, or the built-in rules or catalogue are broken.
     """
     options = options or ScanOptions()
+    judged = judge(inputs, options, stdin=stdin, progress=progress)
+    redactor = Redactor("tokens" if options.redact else "off")
+    report = redact_report(judged.report, redactor)
+    reading = judged.reading
+    return Scan(report, reading.recognised, tuple(redactor.texts(reading.unread)), reading.idle)
+
+
+def judge(
+    inputs: Sequence[str | os.PathLike[str]],
+    options: ScanOptions,
+    *,
+    stdin: BinaryIO | None = None,
+    progress: Progress | None = None,
+) -> Judged:
+    """A scan whose rows are kept beside the report; nothing of it is redacted.
+
+    Raises:
+        LogAnalyzerError: an input does not exist, or the built-in rules or catalogue are broken.
+    """
     report_progress = progress or (lambda phase, name, size: None)
     reading = read(inputs, options, stdin, report_progress)
     report_progress("matching", "", 0)
@@ -127,10 +187,7 @@ def scan(
     signatures: tuple[Rule | Correlation, ...] = (*rules.rules, *rules.correlations)
     attribution = attribute(catalogue, derived, frames, matches, signatures, options.ticket)
     report = _report(inputs, reading, catalogue, derived, frames, matches, attribution, rules)
-    redactor = Redactor("tokens" if options.redact else "off")
-    report = redact_report(report, redactor)
-    recognised = sum(leaf.recognised is not None for leaf in reading.leaves)
-    return Scan(report, recognised, tuple(redactor.texts(_unread(reading))))
+    return Judged(reading, tuple(frames), matches, {one.id: one for one in signatures}, report)
 
 
 def read(
@@ -145,7 +202,7 @@ def read(
     for item in walk(inputs, options.limits, stdin, known):
         if isinstance(item, Source):
             progress("reading", item.path, item.size)
-            found.add(item, context)
+            found.add(item, context, options.choices)
         elif isinstance(item, Archive):
             archives.append(item)
         else:
@@ -157,7 +214,8 @@ def read(
         why = f"the same bytes as {relative(kept.path, layout.root)}, which is read"
         skipped.append(Skipped(path, kept.size, why, True))
     leaves.sort(key=lambda leaf: (relative(leaf.path, layout.root), leaf.sha256))
-    return Reading(layout, tuple(leaves), tuple(skipped), tuple(archives), _frames(leaves, layout))
+    idle = tuple(one for one in options.choices if not any(one.fits(path) for path in paths))
+    return Reading(layout, tuple(leaves), tuple(skipped), tuple(archives), _frames(leaves, layout), idle)
 
 
 class _Leaves:
@@ -168,7 +226,7 @@ class _Leaves:
         self._by_hash: dict[str, list[Leaf]] = defaultdict(list)
         self._repeated: list[tuple[str, str]] = []
 
-    def add(self, source: Source, context: ParseContext) -> None:
+    def add(self, source: Source, context: ParseContext, choices: Sequence[Choice]) -> None:
         """Parses the source, unless the same bytes were read from the same place of the disk.
 
         The one with the longest path on its disk stays, of these the first by name, in whatever order they come.
@@ -181,7 +239,7 @@ class _Leaves:
         if kept is not None:
             equal.remove(kept)
             self._repeated.append((kept.path, source.sha256))
-        equal.append(_leaf(source, context))
+        equal.append(_leaf(source, context, choices))
 
     def read(self) -> list[Leaf]:
         """The leaves that were read."""
@@ -204,8 +262,8 @@ class _Leaves:
         return (-place(path, self._several).count("/"), path)
 
 
-def _leaf(source: Source, context: ParseContext) -> Leaf:
-    recognised = recognise(source)
+def _leaf(source: Source, context: ParseContext, choices: Sequence[Choice]) -> Leaf:
+    recognised = recognise(source, choices)
     parsed = recognised.parser.parse(source, context) if recognised is not None else None
     if parsed is not None and source.damage is not None:
         parsed = replace(parsed, damage=(*parsed.damage, source.damage))
@@ -213,16 +271,28 @@ def _leaf(source: Source, context: ParseContext) -> Leaf:
 
 
 def _frames(leaves: Iterable[Leaf], layout: Layout) -> tuple[EventFrame, ...]:
-    """One frame a log source, rows by path and place; each row knows its path."""
-    parts: dict[LogSource, list[pl.DataFrame]] = defaultdict(list)
+    """One frame a log source, rows by log and place; each row knows its path, and rotated logs are in order of time."""
+    parts: dict[LogSource, list[tuple[_Place, pl.DataFrame]]] = defaultdict(list)
     for leaf in leaves:
+        path = relative(leaf.path, layout.root)
         for frame in leaf.parsed.frames if leaf.parsed is not None else ():
             if frame.rows.height:
-                parts[frame.logsource].append(conform(frame.rows, log_file_path=relative(leaf.path, layout.root)))
+                rows = conform(frame.rows, log_file_path=path)
+                parts[frame.logsource].append((_order(path, rows), rows))
     return tuple(
-        EventFrame(logsource, pl.concat(parts[logsource], how="diagonal_relaxed"))
+        EventFrame(
+            logsource,
+            pl.concat((rows for _, rows in sorted(parts[logsource], key=itemgetter(0))), how="diagonal_relaxed"),
+        )
         for logsource in sorted(parts, key=str)
     )
+
+
+def _order(path: str, rows: pl.DataFrame) -> _Place:
+    """A log by its name, its parts by the first time inside, and where there is none by their age."""
+    part = part_of(path)
+    first = rows["@timestamp"].min()
+    return (part.log, str(first or ""), part.age, path)
 
 
 @lru_cache(maxsize=1)
@@ -276,15 +346,6 @@ def example_frames(parser_name: str, path: str | None, raw: bytes) -> Sequence[E
     frames = parser.parse(Source(where, raw), ParseContext()).frames
     events = [EventFrame(frame.logsource, conform(frame.rows, log_file_path=where)) for frame in frames]
     return [*events, *derive(events, load_tables()).frames]
-
-
-def _unread(reading: Reading) -> list[str]:
-    """Each recognised source or archive that could not be read to its end, with the reason."""
-    root = reading.layout.root
-    told = [(leaf.path, leaf.parsed.damage[0]) for leaf in reading.leaves if leaf.parsed and leaf.parsed.damage]
-    told += [(archive.path, archive.damage) for archive in reading.archives if archive.damage is not None]
-    told += [(skipped.path, skipped.why) for skipped in reading.skipped if not skipped.by_design]
-    return sorted(f"{relative(path, root)}: {why}" for path, why in told)
 
 
 def _report(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import entry_points
@@ -11,9 +12,12 @@ from importlib.metadata import entry_points
 from loganalyzer.errors import Location, LogAnalyzerError
 from loganalyzer.known_files import is_private
 from loganalyzer.parser import HEAD_SIZE, Claim, Parser
-from loganalyzer.source import Source
+from loganalyzer.source import Source, fits_glob
 
 ENTRY_POINT_GROUP = "loganalyzer.parsers"
+
+#: The strength of a claim that a user made.
+CHOSEN = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,18 @@ class Recognised:
 
     parser: Parser
     claim: Claim
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A user's word that the sources which fit a glob are of one format, whatever they look like."""
+
+    glob: str
+    parser: Parser
+
+    def fits(self, path: str) -> bool:
+        """Whether it speaks of the source of this path."""
+        return fits_glob(path, self.glob)
 
 
 @lru_cache(maxsize=1)
@@ -48,17 +64,24 @@ def parsers() -> tuple[Parser, ...]:
     return tuple(sorted(found, key=lambda parser: parser.name))
 
 
-def recognise(source: Source) -> Recognised | None:
+def recognise(source: Source, choices: Sequence[Choice] = ()) -> Recognised | None:
     """The strongest claim on a source; of equal claims the first by parser name. None: nobody knows it.
 
-    A private file, such as a key, is shown to no parser.
+    The last of the choices that fits decides instead. A private file, such as a key, is shown to no parser.
     """
     if is_private(source.path):
         return None
+    for choice in reversed(choices):
+        if choice.fits(source.path):
+            return Recognised(choice.parser, Claim(CHOSEN, f"said to be {choice.parser.name}: {choice.glob}"))
+    return next(iter(claims(source)), None)
+
+
+def claims(source: Source) -> tuple[Recognised, ...]:
+    """All claims on a source, the strongest first, equal ones by parser name; none on a private file."""
+    if is_private(source.path):
+        return ()
     head = source.data[:HEAD_SIZE]
     path = source.path.replace("!", "/")  # a member of a nested archive is named like any other file
-    claims = [(claim, parser) for parser in parsers() if (claim := parser.claim(path, head)) is not None]
-    if not claims:
-        return None
-    claim, parser = max(claims, key=lambda pair: pair[0].strength)
-    return Recognised(parser, claim)
+    found = [Recognised(parser, claim) for parser in parsers() if (claim := parser.claim(path, head)) is not None]
+    return tuple(sorted(found, key=lambda one: -one.claim.strength))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
+import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 
 @dataclass(frozen=True)
@@ -33,3 +35,17 @@ class Source:
     def name(self) -> str:
         """The last part of the path, inside the innermost archive."""
         return self.path.rsplit("!", 1)[-1].rsplit("/", 1)[-1]
+
+
+def fits_glob(path: str, glob: str) -> bool:
+    """Whether a path fits a glob as a whole or from any of its folders on; in any case, as Windows has it.
+
+    ``*`` crosses folders: ``*.evtx`` is every event log, ``azure/*.log`` every log below any folder ``azure``.
+    """
+    return _glob(glob).match("/" + path.replace("!", "/")) is not None
+
+
+@lru_cache(maxsize=256)
+def _glob(glob: str) -> re.Pattern[str]:
+    below = glob.replace("\\", "/").replace("!", "/").removeprefix("/")
+    return re.compile(fnmatch.translate(f"*/{below}"), re.IGNORECASE)
