@@ -1,7 +1,4 @@
-"""``HandlerEnvironment.json`` and ``HeartBeat.Json``: where a handler keeps its files, and whether it says it lives.
-
-Sources: linux.md 3.5, windows.md 1.3, 2.5. Neither has a time of its own.
-"""
+"""``HandlerEnvironment.json``: where a handler has its folders (linux.md 3.5)."""
 
 from __future__ import annotations
 
@@ -10,107 +7,80 @@ from dataclasses import dataclass
 import polars as pl
 
 from loganalyzer.parser import Claim, LogSource, ParseContext, Parsed, Parser, Sample, Source, claim_by, rejected_whole
-from loganalyzer.parser_extension import LOGSOURCE, STATUS_COLUMNS, handler_of_path, message_of, same_name
-from loganalyzer.parser_json import (
-    UnreadableError,
-    compact,
-    int_of,
-    items,
-    member,
-    read_json,
-    text_of,
-    whole_file_rows,
-    word_of,
-)
+from loganalyzer.parser_extension import LOGSOURCE, STATUS_COLUMNS, handler_of_path, same_name
+from loganalyzer.parser_json import UnreadableError, compact, items, member, read_json, text_of, whole_file_rows
 
-_FOLDERS = ("logFolder", "configFolder", "statusFolder", "heartbeatFile", "deploymentid", "rolename", "instance")
+_FOLDERS = ("logFolder", "configFolder", "statusFolder", "heartbeatFile", "eventsFolder")
 _COLUMNS = {**STATUS_COLUMNS, **dict.fromkeys(_FOLDERS, pl.String())}
-_HANDLER = "Microsoft.Azure.RecoveryServices.VMSnapshot"
 
 
 @dataclass(frozen=True, slots=True)
 class HandlerEnvironment:
-    """One row an element: ``handler_environment`` or ``heartbeat``."""
+    """One row a handler, with its folders in columns of their own names."""
 
     name: str = "handler_environment"
-    title: str = "folders and heartbeat of a handler: HandlerEnvironment.json, HeartBeat.Json"
+    title: str = "the folders of a handler: HandlerEnvironment.json"
     logsource: LogSource = LOGSOURCE
     paths: tuple[str, ...] = (
-        "C:\\Packages\\Plugins\\<name>\\<version>\\HandlerEnvironment.json",
-        "C:\\Packages\\Plugins\\<name>\\<version>\\Status\\HeartBeat.Json",
         "/var/lib/waagent/<name>-<version>/HandlerEnvironment.json",
+        "C:\\Packages\\Plugins\\<name>\\<version>\\HandlerEnvironment.json",
     )
     samples: tuple[Sample, ...] = (
         Sample(
-            "the folders of a handler",
-            f"Packages/Plugins/{_HANDLER}/1.0.92.0/HandlerEnvironment.json",
-            b'[{"version": 1.0, "handlerEnvironment": {"logFolder": "C:\\\\WindowsAzure\\\\Logs", '
-            b'"heartbeatFile": "C:\\\\HeartBeat.Json"}}]',
+            "folders of a handler that writes no events",
+            "var/lib/waagent/Example.Handler-1.2.3/HandlerEnvironment.json",
+            b'[{"name": "Example.Handler", "version": 1.0, "handlerEnvironment": {'
+            b'"logFolder": "/var/log/azure/Example.Handler", "configFolder": "/c", "statusFolder": "/s", '
+            b'"heartbeatFile": "/h"}}]',
             (
                 {
                     "kind": "handler_environment",
-                    "handler": _HANDLER,
-                    "handler_version": "1.0.92.0",
-                    "logFolder": "C:\\WindowsAzure\\Logs",
-                },
-            ),
-        ),
-        Sample(
-            "a heartbeat",
-            f"Packages/Plugins/{_HANDLER}/1.0.92.0/Status/HeartBeat.Json",
-            b'\xef\xbb\xbf[{"version":"1.0","heartbeat":{"status":"NotReady","code":"-3","Message":"no answer"}}]',
-            (
-                {
-                    "kind": "heartbeat",
-                    "handler": _HANDLER,
-                    "status": "notready",
-                    "code": -3,
-                    "message": "no answer",
+                    "handler": "Example.Handler",
+                    "handler_version": "1.2.3",
+                    "logFolder": "/var/log/azure/Example.Handler",
+                    "eventsFolder": None,
                 },
             ),
         ),
     )
 
     def claim(self, path: str, head: bytes) -> Claim | None:
-        """By the names and the keys ``handlerEnvironment`` and ``heartbeat``."""
+        """By the name and the key ``handlerEnvironment``."""
         return claim_by(
             path,
             head,
-            name=r"(?:^|[/!])(?:HandlerEnvironment|HeartBeat)\.json$",
-            content=r'\A\s*[\[{][\s\S]{0,4096}?"(?:handlerEnvironment|heartbeat)"\s*:\s*\{',
-            text="a HandlerEnvironment.json or HeartBeat.Json",
+            name=r"(?:^|[/!])HandlerEnvironment\.json$",
+            content=r'\A\s*[\[{][\s\S]{0,4096}?"handlerEnvironment"\s*:',
+            text="a HandlerEnvironment.json",
         )
 
     def parse(self, source: Source, context: ParseContext) -> Parsed:
-        """One row an element with either key."""
+        """One row a handler; the version is the directory's, for the one inside is that of the form."""
         if not source.data:
             return whole_file_rows(source, self.logsource, (), _COLUMNS)
         try:
             elements = items(read_json(source))
         except UnreadableError as error:
             return rejected_whole(source, str(error))
-        rows = [row for element in elements if (row := _row(source.path, element)) is not None]
+        rows = [_row(source.path, element) for element in elements if isinstance(element, dict)]
         if not rows:
-            return rejected_whole(source, "neither a handlerEnvironment nor a heartbeat in it")
-        return whole_file_rows(source, self.logsource, rows, _COLUMNS)
+            return rejected_whole(source, "no handler environment in it: the JSON is no list of objects")
+        lost = len(elements) - len(rows)
+        damage = (f"{lost} of {len(elements)} elements are no handler environments",) if lost else ()
+        return whole_file_rows(source, self.logsource, rows, _COLUMNS, damage=damage)
 
 
-def _row(path: str, element: object) -> dict[str, object] | None:
-    folders, beat = member(element, "handlerEnvironment"), member(element, "heartbeat")
+def _row(path: str, element: object) -> dict[str, object]:
     handler, version = handler_of_path(path)
-    row: dict[str, object] = {
-        "handler": same_name(handler, member(element, "name")),
+    name = text_of(member(element, "name"))
+    folders = {folder: text_of(member(element, "handlerEnvironment", folder)) for folder in _FOLDERS}
+    return {
+        "kind": "handler_environment",
+        "handler": same_name(handler, name) or name,
         "handler_version": version,
         "event.original": compact(element),
+        **folders,
     }
-    if isinstance(beat, dict):
-        told = text_of(member(beat, "message")) or message_of(beat)
-        status = word_of(member(beat, "status"))
-        return row | {"kind": "heartbeat", "status": status, "code": int_of(member(beat, "code")), "message": told}
-    if not isinstance(folders, dict):
-        return None
-    shown = {name: text_of(member(folders, name)) for name in _FOLDERS}
-    return row | shown | {"kind": "handler_environment", "message": f"logFolder={shown['logFolder'] or ''}"}
 
 
 parser: Parser = HandlerEnvironment()
