@@ -5,21 +5,28 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
+from loganalyzer.facts.rotation import part_of
 from loganalyzer.schema import EventFrame, LogSource
 
 #: Two entries further apart than this are shown as a gap of the source.
 GAP = timedelta(hours=6)
 MOST_GAPS = 20
 
+#: Times of which nothing is known; None: from the beginning, to the end.
+Unknown: TypeAlias = tuple[datetime | None, datetime | None]
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
     """What one source shows of one log source. A state (no times at all) has neither ``first`` nor ``last``.
 
-    Times are UTC. ``whole`` is false where a part of the source could not be read.
+    Times are UTC. ``whole`` is false where a part of the source could not be read. A rotated log has a span for each of
+    its parts, which know of the others: ``begins`` is when the log as a whole does, ``unknown`` are the times of parts
+    that are damaged or missing. Of the ``gaps`` the first may lie between this part and the one before it.
     """
 
     path: str
@@ -30,18 +37,27 @@ class Span:
     gaps: tuple[tuple[datetime, datetime], ...]
     whole: bool
     columns: Mapping[str, frozenset[str]]
+    begins: datetime | None = None
+    unknown: tuple[Unknown, ...] = ()
 
     def covers(self, start: datetime, end: datetime) -> bool:
-        """Whether the source was being written when the window opened.
+        """Whether the log was being written when the window opened, and nothing of the window is missing.
 
         A log that begins later does not cover it. The end is no bound: a live log that has nothing to say is silent,
         and what was collected ends with the bundle.
         """
-        if not self.whole:
-            return False
         if self.logsource.category is not None:  # a state or a status document, not a log
-            return True
-        return self.first is None or self.first <= start or (self.first <= end and self.first - start < GAP / 12)
+            return self.whole
+        if any(_meet(times, start, end) for times in self.unknown):
+            return False
+        return self.begins is None or self.begins <= start or (self.begins <= end and self.begins - start < GAP / 12)
+
+
+def _meet(unknown: Unknown, start: datetime, end: datetime) -> bool:
+    since, until = unknown
+    if since is not None and until is None:  # a log whose end is not there was written until then
+        return since < start
+    return (since is None or since < end) and (until is None or until > start)
 
 
 #: Columns whose values tell artefacts of one log source apart.
@@ -70,4 +86,46 @@ def spans(frames: Sequence[EventFrame], damaged: frozenset[str]) -> tuple[Span, 
                 str(path) not in damaged,
                 dict(columns),
             )
-    return tuple(found[key] for key in sorted(found))
+    parts: dict[tuple[str, LogSource], list[Span]] = defaultdict(list)
+    for span in found.values():
+        parts[(part_of(span.path).log, span.logsource)].append(span)
+    joined = [span for own in parts.values() for span in _joined(own)]
+    return tuple(sorted(joined, key=lambda span: (span.path, span.logsource)))
+
+
+def _joined(parts: Sequence[Span]) -> list[Span]:
+    """The parts of one log, each with what follows from all of them; in order of the times inside them."""
+    timed = sorted((one for one in parts if one.first is not None), key=lambda one: (one.first, one.last, one.path))
+    timeless = [one for one in parts if one.first is None]
+    begins = timed[0].first if timed else None
+    unknown = _unknown(timed) if timed else [] if all(one.whole for one in timeless) else [(None, None)]
+    before: datetime | None = None
+    told = []
+    for one in [*timed, *timeless]:
+        gaps = one.gaps
+        if before is not None and one.first is not None and one.first - before > GAP:
+            gaps = ((before, one.first), *gaps)[:MOST_GAPS]
+        before = max(filter(None, (before, one.last)), default=None)
+        told.append(replace(one, gaps=gaps, begins=begins, unknown=tuple(unknown)))
+    return told
+
+
+def _unknown(parts: Sequence[Span]) -> list[Unknown]:
+    """The times that a rotated log does not show: of damaged parts, and between parts where names skip a number.
+
+    Of dates nobody can tell whether one is missing: there the parts are taken to follow each other.
+    """
+    if len(parts) == 1 and not parts[0].whole:
+        return [(None, None)]
+    names = [part_of(one.path) for one in parts]
+    unknown: list[Unknown] = []
+    for place, (one, name) in enumerate(zip(parts, names, strict=True)):
+        following = parts[place + 1].first if place + 1 < len(parts) else None
+        if not one.whole:
+            unknown.append((one.first, following))
+        if following is None:
+            if name.kind != "live":
+                unknown.append((one.last, None))
+        elif name.kind == "numbered" and names[place + 1].kind != "aside" and name.number - names[place + 1].number > 1:
+            unknown.append((one.last, following))
+    return unknown

@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from loganalyzer.facts.rotation import part_of
 from loganalyzer.facts.tables import Pattern
 from loganalyzer.schema import DERIVED_COLUMNS, SHARED_COLUMNS, EventFrame, LogSource
 
@@ -130,6 +131,7 @@ def derived_frame(
 
 
 def by_time(hits: Iterable[Hit]) -> list[Hit]:
-    """Hits of known time, in order of time, then path, then place in the file."""
-    known = [(hit.time, hit) for hit in hits if hit.time is not None]
-    return [hit for _, hit in sorted(known, key=lambda pair: (pair[0], pair[1].path or "", pair[1].sequence or 0))]
+    """Hits of known time, in order of time, then log, then place in it: of a rotated log the older part comes first."""
+    known = [(hit.time, part_of(hit.path or ""), hit) for hit in hits if hit.time is not None]
+    known.sort(key=lambda one: (one[0], one[1].log, one[1].age, one[2].path or "", one[2].sequence or 0))
+    return [hit for _, _, hit in known]

@@ -17,6 +17,7 @@ from typing import Any
 import polars as pl
 
 from loganalyzer.facts.hits import Hit, by_time, derived_frame, find
+from loganalyzer.facts.rotation import part_of
 from loganalyzer.facts.tables import Pattern, SeriesRow
 from loganalyzer.schema import EventFrame, LogSource
 
@@ -43,12 +44,13 @@ def gap_frames(
 ) -> list[EventFrame]:
     """One frame a log source (``category: gap``), rows by time. ``damaged``: sources not read to their end."""
     rows: dict[LogSource, list[dict[str, Any]]] = defaultdict(list)
-    times = _times_by_path(frames)
+    times = _times_by_log(frames)
+    cut = _cut_logs(frames, damaged)
     for entry in table:
         source = LogSource(entry.logsource.product, entry.logsource.service, "gap")
         good, bad = _events(frames, entry.good), _events(frames, entry.bad)
-        rows[source].extend(_outages(entry, good, bad, times, damaged))
-        rows[source].extend(_silences(entry, good, times, damaged))
+        rows[source].extend(_outages(entry, good, bad, times, cut))
+        rows[source].extend(_silences(entry, good, times, cut))
     return [derived_frame(source, own, GAP_COLUMNS) for source, own in sorted(rows.items()) if own]
 
 
@@ -58,16 +60,34 @@ def _events(frames: Sequence[EventFrame], patterns: Sequence[Pattern]) -> list[H
     return by_time(found.values())
 
 
-def _times_by_path(frames: Sequence[EventFrame]) -> dict[str, list[datetime]]:
-    """The known times of each log, sorted. Documents of the platform carry other times than that of their writing."""
+def _times_by_log(frames: Sequence[EventFrame]) -> dict[str, list[datetime]]:
+    """The known times of each log with all its rotated parts, sorted.
+
+    Documents of the platform carry other times than that of their writing.
+    """
     times: dict[str, list[datetime]] = defaultdict(list)
     for frame in frames:
         if frame.logsource.product == "azure":
             continue
-        known = frame.rows.select("log.file.path", "@timestamp").drop_nulls().sort("@timestamp")
-        for path, time in known.iter_rows():
-            times[path].append(time)
-    return times
+        known = frame.rows.select("log.file.path", "@timestamp").drop_nulls()
+        for (path,), rows in known.group_by("log.file.path", maintain_order=True):
+            times[part_of(str(path)).log].extend(rows["@timestamp"].to_list())
+    return {log: sorted(known) for log, known in times.items()}
+
+
+def _cut_logs(frames: Sequence[EventFrame], damaged: frozenset[str]) -> frozenset[str]:
+    """The logs whose newest part could not be read to its end; what was put aside before it does not matter."""
+    newest: dict[str, tuple[datetime, str]] = {}
+    for frame in frames if damaged else ():
+        last = frame.rows.select("log.file.path", "@timestamp").drop_nulls().group_by("log.file.path").max()
+        for path, time in last.iter_rows():
+            log = part_of(path).log
+            newest[log] = max(newest.get(log, (time, path)), (time, path))
+    return frozenset(log for log, (_, path) in newest.items() if path in damaged)
+
+
+def _log(hit: Hit) -> str:
+    return part_of(hit.path or "").log
 
 
 def _outages(
@@ -75,7 +95,7 @@ def _outages(
     good: Sequence[Hit],
     bad: Sequence[Hit],
     times: dict[str, list[datetime]],
-    damaged: frozenset[str],
+    cut: frozenset[str],
 ) -> list[dict[str, Any]]:
     rows, opened = [], list[Hit]()
     marked = sorted([(hit.time, 0, hit) for hit in bad] + [(hit.time, 1, hit) for hit in good], key=lambda one: one[:2])
@@ -86,14 +106,14 @@ def _outages(
             rows.append(_gap(entry, "outage", opened[0], hit, hit.time, "next", len(opened), times))
             opened = []
     if opened:
-        end = max(times.get(opened[-1].path or "", []), default=opened[-1].time)
-        closed_by = "cut" if opened[-1].path in damaged else "bundle_end"
+        end = max(times.get(_log(opened[-1]), []), default=opened[-1].time)
+        closed_by = "cut" if _log(opened[-1]) in cut else "bundle_end"
         rows.append(_gap(entry, "outage", opened[0], opened[-1], end, closed_by, len(opened), times))
     return rows
 
 
 def _silences(
-    entry: SeriesRow, good: Sequence[Hit], times: dict[str, list[datetime]], damaged: frozenset[str]
+    entry: SeriesRow, good: Sequence[Hit], times: dict[str, list[datetime]], cut: frozenset[str]
 ) -> list[dict[str, Any]]:
     if entry.period is None or not good:
         return []
@@ -106,7 +126,7 @@ def _silences(
     last = good[-1]
     bundle_end = max((known[-1] for known in times.values() if known), default=last.time)
     if last.time is not None and bundle_end is not None and bundle_end - last.time > due:
-        closed_by = "cut" if last.path in damaged else "bundle_end"
+        closed_by = "cut" if _log(last) in cut else "bundle_end"
         rows.append(_gap(entry, "silence", last, last, bundle_end, closed_by, 0, times))
     return rows
 
@@ -140,8 +160,8 @@ def _gap(
 def _witnessed(start: Hit, end: datetime | None, times: dict[str, list[datetime]]) -> int:
     if start.time is None or end is None:
         return 0
-    last = start.time
-    for path, known in times.items():
-        if path != start.path and (place := bisect_right(known, end)):
+    last, own = start.time, _log(start)
+    for log, known in times.items():
+        if log != own and (place := bisect_right(known, end)):
             last = max(last, known[place - 1])
     return int((last - start.time).total_seconds())
