@@ -88,7 +88,8 @@ class WindowsConfigXml:
         own: Mapping[str, pl.DataType] = CONFIG_COLUMNS
         parsed = listing(source, self.logsource, lines, sorted(rows, key=_line_of), own)
         damage = (fault,) if fault else ()
-        return Parsed(parsed.frames, parsed.parsed_bytes, parsed.lines, damage=damage)
+        cut = (f"only the first {_MOST} settings became rows",) if len(rows) >= _MOST else ()
+        return Parsed(parsed.frames, parsed.parsed_bytes, parsed.lines, damage=damage, cut=cut)
 
 
 def _line_of(row: Mapping[str, object]) -> int:

@@ -281,7 +281,7 @@ def _of_tables(lines: Sequence[Line]) -> Iterator[tuple[Sequence[Line], dict[str
         if place == 0 or not _RULER.match(ruler.text):
             continue
         starts = [found.start() for found in re.finditer(r"[-=]{2,}", ruler.text)]
-        body = list(_until_blank(lines[place + 1 :]))
+        body = list(_below(lines, place))
         if "=" in ruler.text:
             yield from _of_tasklist(body, starts)
             continue
@@ -291,6 +291,14 @@ def _of_tables(lines: Sequence[Line]) -> Iterator[tuple[Sequence[Line], dict[str
         for line in body:
             cells = zip(names, _cells(line.text, starts), strict=True)
             yield [line], _powershell_row({name: cell for name, cell in cells if name and cell})
+
+
+def _below(lines: Sequence[Line], place: int) -> Iterator[Line]:
+    """The lines behind a ruler, up to a blank one or the next ruler."""
+    for following in range(place + 1, len(lines)):
+        if lines[following].blank or _RULER.match(lines[following].text):
+            return
+        yield lines[following]
 
 
 def _cells(text: str, starts: Sequence[int]) -> list[str]:

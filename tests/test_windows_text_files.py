@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from loganalyzer.evtx.codes import decoded
 from loganalyzer.evtx.messages import values_of
 from loganalyzer.parser import ParseContext, Parsed
 from loganalyzer.parser_dates import date_reader
@@ -57,7 +58,12 @@ TAKEN = {
     "heartbeat": (
         f"Packages/Plugins/{SNAPSHOT}/1.0.92.0/Status/HeartBeat.Json",
         b'[{"version":"1.0","heartbeat":{"status":"Ready","code":0,"Message":""}}]',
-        "handler_environment",
+        "handler_heartbeat",
+    ),
+    "settings": (
+        f"Packages/Plugins/{SNAPSHOT}/1.0.92.0/RuntimeSettings/41.settings",
+        b'{"runtimeSettings":[{"handlerSettings":{"publicSettings":{"taskId":"t"}}}]}',
+        "handler_settings",
     ),
     "manifest": (
         f"Packages/Plugins/{SNAPSHOT}/1.0.92.0/HandlerManifest.json",
@@ -98,7 +104,6 @@ TAKEN = {
 
 #: Globs of windows.md 1.3 that hold nothing that a parser reads, or only in a form that none does, with the reason.
 NOT_READ = {
-    f"Packages/Plugins/{SNAPSHOT}/1.0.92.0/RuntimeSettings/41.settings": "protected settings, encrypted",
     f"Packages/Plugins/{SNAPSHOT}/1.0.92.0/config.txt": "the extension's own, of an unknown form",
     f"Packages/Plugins/{SNAPSHOT}/1.0.92.0/PackageInformation.txt": "names of packages",
     f"Packages/Plugins/{SNAPSHOT}/1.0.92.0/SeqNumber.txt": "one number, which the status files tell, too",
@@ -304,6 +309,24 @@ def test_message_references_are_told_by_their_number() -> None:
     )
     found = values_of("Service Control Manager", "7000", text + "control request in a timely fashion.")
     assert dict(found.named) == {"param1": "RdAgent", "param2": "%%1053"}
+
+
+@pytest.mark.parametrize(
+    ("provider", "values", "binary", "fields"),
+    [
+        ("Service Control Manager", ["VSS", "%%1058"], None, {"error_codes": "0x80070422"}),
+        ("Service Control Manager", ["x"], "52006400410067000000", {"service_name": "RdAg"}),
+        ("Service Control Manager", ["x"], "5200640041002F0034000000", {"service_name": "RdA", "service_state": "4"}),
+        ("Service Control Manager", ["x"], "00D8zz", {}),
+        ("VSS", ["X", "0x800423f4, text", "[0x800423F4] 0x80070005"], None, {"error_codes": "0x800423F4\n0x80070005"}),
+        ("volsnap", ["C:", "C0000022"], None, {"error_codes": "0xC0000022"}),
+        ("Microsoft-Windows-Security-Auditing", ["%%1936", "0x80070005"], None, {}),
+    ],
+)
+def test_codes_of_events_are_told_in_one_spelling(
+    provider: str, values: list[str], binary: str | None, fields: dict[str, str]
+) -> None:
+    assert dict(decoded(provider, "7036", values, binary)) == fields
 
 
 EVENTS = {

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from loganalyzer.evtx.codes import decoded
 from loganalyzer.evtx.fields import POSITIONAL_NAMES
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
@@ -93,7 +94,7 @@ def read_event(
         values=values,
         binary=binary,
         named=named,
-        aliases=_aliases(fields, values or (), named),
+        aliases=_aliases(fields, values or (), named, binary),
     )
 
 
@@ -203,7 +204,10 @@ def _add_leaves(named: dict[str, str | None], leaves: Iterator[tuple[str, str | 
 
 
 def _aliases(
-    system: Mapping[str, str | None], values: Sequence[str | None], named: Mapping[str, str | None]
+    system: Mapping[str, str | None],
+    values: Sequence[str | None],
+    named: Mapping[str, str | None],
+    binary: str | None,
 ) -> dict[str, str | None]:
     """Further names for values that are there already; none replaces a name that the event has."""
     aliases = dict(_positional(system, values))
@@ -211,6 +215,9 @@ def _aliases(
         if any(letter.isspace() for letter in name):
             aliases.setdefault("".join(name.split()), value)
     aliases.setdefault("UserID", system["Security_UserID"])
+    provider = system["Provider_Name"] or system["EventSourceName"]
+    for name, code in decoded(provider, system["EventID"], (*values, *named.values()), binary):
+        aliases.setdefault(name, code)
     if system["EventID"] == "4688" and (system["Provider_Name"] or "").lower() == "microsoft-windows-security-auditing":
         aliases.update({alias: named[name] for alias, name in _PROCESS_ALIASES.items() if name in named})
         label = named.get("MandatoryLabel")
