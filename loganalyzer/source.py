@@ -47,5 +47,6 @@ def fits_glob(path: str, glob: str) -> bool:
 
 @lru_cache(maxsize=256)
 def _glob(glob: str) -> re.Pattern[str]:
-    below = glob.replace("\\", "/").replace("!", "/").removeprefix("/")
-    return re.compile(fnmatch.translate(f"*/{below}"), re.IGNORECASE)
+    glob = glob.replace("\\", "/").replace("!", "/")
+    below = fnmatch.translate(f"*/{glob.removeprefix('/')}")
+    return re.compile(f"{below}|{fnmatch.translate(glob)}", re.IGNORECASE)

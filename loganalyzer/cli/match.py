@@ -12,8 +12,19 @@ import click
 
 from loganalyzer.cli import EXIT_FINDING, EXIT_UNREADABLE, EXIT_USAGE, tell
 from loganalyzer.cli.match_output import opened, redacted
-from loganalyzer.cli.options import color_option, limit_options, limits_of, output_target, progress_shown, zone_of
+from loganalyzer.cli.options import (
+    choice_option,
+    choices_of,
+    color_option,
+    limit_options,
+    limits_of,
+    output_target,
+    progress_shown,
+    redact_option,
+    zone_of,
+)
 from loganalyzer.cli.rule_files import RuleFiles, read_rule_files
+from loganalyzer.cli.what_was_read import tell_idle
 from loganalyzer.errors import LogAnalyzerError, UsageError
 from loganalyzer.event_match import LEVELS, EventMatches, MatchOptions, MatchRow, match_events, reaches
 from loganalyzer.redact import Redactor
@@ -69,9 +80,10 @@ MOST_TOLD = 20
 @click.option("--strict", is_flag=True, help="Exit 2 if any rule file is faulty.")
 @click.option("--exit-zero", is_flag=True, help="Exit 0 where a match would give 1 or an unread file 3.")
 @click.option("--tz", "zone", metavar="ZONE", help="IANA zone of times that name none (Europe/Rome); without it UTC.")
-@click.option("--redact", type=click.Choice(["on", "off"]), default="on", show_default=True, help="Hide secrets.")
+@redact_option
 @click.option("-v", "--verbose", is_flag=True, help=f"Tell all faults and unable rules, not only {MOST_TOLD}.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
+@choice_option
 @color_option
 @limit_options
 def command(events: tuple[str, ...], **given: Any) -> int:
@@ -94,6 +106,7 @@ def command(events: tuple[str, ...], **given: Any) -> int:
     with progress_shown(given["quiet"], redactor) as progress:
         found = match_events(events, loaded, options, stdin=stdin, progress=progress)
     _write(found.rows, targets, given["color"], redactor)
+    tell_idle(found.idle)
     _tell_unread(found, given["verbose"])
     if not given["quiet"]:
         _tell_summary(found, loaded, files, faults, given["verbose"])
@@ -109,7 +122,8 @@ def _targets(given: dict[str, Any]) -> list[tuple[str, Path | None]]:
 def _options(given: dict[str, Any]) -> MatchOptions:
     zone_of(given["zone"])  # an unknown one is told before anything is read
     logsource = None if given["logsource"] is None else _logsource(given["logsource"])
-    return MatchOptions(limits_of(given), given["zone"], logsource, given["min_level"])
+    choices = choices_of(given["choices"])
+    return MatchOptions(limits_of(given), given["zone"], logsource, given["min_level"], choices)
 
 
 def _logsource(text: str) -> LogSource:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import difflib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -17,7 +19,9 @@ from loganalyzer.cli.console import open_console
 from loganalyzer.errors import UsageError
 from loganalyzer.intake import Limits
 from loganalyzer.redact import Redactor
+from loganalyzer.registry import Choice, parsers
 from loganalyzer.report.plain_text import one_line
+from loganalyzer.schema import FIRST_TIME, LAST_TIME
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -63,6 +67,63 @@ def zone_of(name: str | None) -> ZoneInfo | None:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise UsageError(f"unknown time zone {name!r}", None, "use an IANA name such as Europe/Rome or UTC") from error
+
+
+def moment(text: str | None, option: str, zone: ZoneInfo | None) -> datetime | None:
+    """The time (UTC) that an option was given, as ISO 8601; without a zone of its own it is in ``zone``, else in UTC.
+
+    Raises:
+        UsageError: it is no time, or none that an event can have.
+    """
+    if text is None:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+        time = (time if time.tzinfo is not None else time.replace(tzinfo=zone or UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        help = "write it as 2026-03-01T02:10 or with +01:00"
+        raise UsageError(f"{option} {text!r} is no time", None, help) from error
+    if not FIRST_TIME <= time <= LAST_TIME:
+        raise UsageError(f"{option} {text!r} is no time of a log", None, "check the year")
+    return time
+
+
+#: Decorates a command whose user may overrule the recognition of formats; `choices_of` reads it.
+choice_option = click.option(
+    "--as",
+    "choices",
+    multiple=True,
+    metavar="SOURCE_GLOB=PARSER",
+    help="Read the sources of these paths with this parser, whatever they look like ('*/odd.log=waagent_log');"
+    " 'loganalyzer formats' lists the parsers. May repeat; the last that fits counts.",
+)
+
+
+def choices_of(given: Sequence[str]) -> tuple[Choice, ...]:
+    """What ``--as`` was given.
+
+    Raises:
+        UsageError: one has another form or names no parser.
+    """
+    return tuple(map(_choice, given))
+
+
+def _choice(text: str) -> Choice:
+    glob, _, name = text.rpartition("=")
+    if not glob or not name:
+        help = "write a glob of paths and a parser, such as --as '*/odd.log=waagent_log'"
+        raise UsageError(f"--as {text!r} is not SOURCE_GLOB=PARSER", None, help)
+    by_name = {parser.name: parser for parser in parsers()}
+    if name in by_name:
+        return Choice(glob, by_name[name])
+    near = difflib.get_close_matches(name.lower(), by_name, 3, 0.5)
+    meant = f"is it {' or '.join(near)}? " if near else ""
+    raise UsageError(f"--as {text!r}: there is no parser {name!r}", None, f"{meant}'loganalyzer formats' lists them")
+
+
+redact_option = click.option(
+    "--redact", type=click.Choice(["on", "off"]), default="on", show_default=True, help="Hide secrets."
+)
 
 
 def output_target(text: str, form_of_stdout: str, suffixes: Mapping[str, str]) -> tuple[str, Path | None]:

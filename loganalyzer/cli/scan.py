@@ -3,38 +3,37 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import click
 from rich.console import Console
 
-from loganalyzer.cli import EXIT_FINDING, EXIT_UNREADABLE
+from loganalyzer.cli import EXIT_FINDING
 from loganalyzer.cli.options import (
     cannot_write,
+    choice_option,
+    choices_of,
     color_option,
     console_for,
     limit_options,
     limits_of,
+    moment,
     output_target,
     progress_shown,
+    redact_option,
     zone_of,
 )
-from loganalyzer.errors import UsageError
+from loganalyzer.cli.what_was_read import status_of_reading, tell_idle, tell_unread
 from loganalyzer.pipeline import Scan, ScanOptions, scan
 from loganalyzer.redact import Redactor
 from loganalyzer.report.json_report import to_json
 from loganalyzer.report.model import Report
-from loganalyzer.report.plain_text import one_line
 from loganalyzer.report.terminal import render_terminal
-from loganalyzer.schema import FIRST_TIME, LAST_TIME
 from loganalyzer.windows import Ticket
 
 FAIL_ON = ("confirmed", "likely", "possible", "cannot-tell", "never")
 FORMATS = ("text", "json")
-MOST_UNREAD = 10
 SUFFIXES = {".json": "json", ".txt": "text"}
 
 
@@ -56,9 +55,10 @@ SUFFIXES = {".json": "json", ".txt": "text"}
 @click.option("--tz", "zone", metavar="ZONE", help="IANA zone of --at and of log stamps without one (Europe/Rome).")
 @click.option("--fail-on", type=click.Choice(FAIL_ON), default="likely", show_default=True, help="Exit 1 from here on.")
 @click.option("--exit-zero", is_flag=True, help="Exit 0 where a finding would give 1 or an unread source 3.")
-@click.option("--redact", type=click.Choice(["on", "off"]), default="on", show_default=True, help="Hide secrets.")
+@redact_option
 @click.option("--details", is_flag=True, help="Show all evidence, all sources and what was ruled out.")
 @click.option("-q", "--quiet", is_flag=True, help="Only the verdict, no progress.")
+@choice_option
 @color_option
 @limit_options
 def command(bundle: tuple[str, ...], **given: Any) -> int:
@@ -74,44 +74,19 @@ def command(bundle: tuple[str, ...], **given: Any) -> int:
         targets.insert(0, (given["form"], None))
     for form, path in targets:
         _write(result.report, form, path, given)
-    _tell_unread(result)
-    if result.recognised == 0:
-        click.echo(
-            "nothing was recognised: no file of this bundle is a log that can be read\n"
-            "  help: 'loganalyzer formats' lists what can; give the folder or archive that holds the logs",
-            err=True,
-        )
+    tell_idle(result.idle)
+    tell_unread(result.recognised, result.unread)
     return _exit_status(result, given["fail_on"], given["exit_zero"])
-
-
-def _tell_unread(result: Scan) -> None:
-    """Says on standard error what could not be read to its end: the reason for an exit status of 3."""
-    for told in result.unread[:MOST_UNREAD]:
-        click.echo(f"not read to its end: {one_line(told)}", err=True)  # redacted like the report, or on purpose not
-    if len(result.unread) > MOST_UNREAD:
-        click.echo(f"and {len(result.unread) - MOST_UNREAD} more: see the sources in the report", err=True)
 
 
 def _options(given: dict[str, Any]) -> ScanOptions:
     return ScanOptions(
         limits=limits_of(given),
         time_zone=given["zone"],
-        ticket=Ticket(given["errors"], _time(given["at"], zone_of(given["zone"]))),
+        ticket=Ticket(given["errors"], moment(given["at"], "--at", zone_of(given["zone"]))),
         redact=given["redact"] == "on",
+        choices=choices_of(given["choices"]),
     )
-
-
-def _time(text: str | None, zone: ZoneInfo | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        time = datetime.fromisoformat(text)
-        time = (time if time.tzinfo is not None else time.replace(tzinfo=zone or UTC)).astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise UsageError(f"--at {text!r} is no time", None, "write it as 2026-03-01T02:10 or with +01:00") from error
-    if not FIRST_TIME <= time <= LAST_TIME:
-        raise UsageError(f"--at {text!r} is no time of a backup", None, "check the year")
-    return time
 
 
 def _write(report: Report, form: str, path: Path | None, given: dict[str, Any]) -> None:
@@ -143,4 +118,4 @@ def _exit_status(result: Scan, fail_on: str, exit_zero: bool) -> int:
             return EXIT_FINDING
         if fail_on == "cannot-tell" and result.report.verdict == "cannot-tell":
             return EXIT_FINDING
-    return EXIT_UNREADABLE if result.recognised == 0 or result.unread else 0
+    return status_of_reading(result.recognised, result.unread)

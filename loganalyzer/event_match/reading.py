@@ -18,7 +18,7 @@ from loganalyzer.intake.decoders import HEAD_SIZE, kind_of
 from loganalyzer.intake.names import printable
 from loganalyzer.json_events import JsonEvents, read_json_events
 from loganalyzer.parser import ParseContext
-from loganalyzer.registry import recognise
+from loganalyzer.registry import Choice, recognise
 from loganalyzer.schema import EventFrame, LogSource, conform
 from loganalyzer.sigma.rows import concat_rows
 from loganalyzer.source import Source
@@ -53,7 +53,7 @@ class EventReading:
     reading. ``damaged``: those of them that could not be read to their end. ``unread``: whatever could not; an exit
     status must say so. ``rejected``: lines that are no events, by file. ``ignored``: files inside of folders and
     archives that hold no events, or were left out by design. ``undeclared``: by path, JSON events that do not say
-    what they are. ``events``: how many there are.
+    what they are. ``events``: how many there are. ``idle``: choices of parsers that fit no file.
     """
 
     bundles: tuple[tuple[EventFrame, ...], ...]
@@ -64,6 +64,7 @@ class EventReading:
     ignored: int
     undeclared: dict[str, int]
     events: int
+    idle: tuple[Choice, ...]
 
     def frames(self, *, derived: bool) -> list[EventFrame]:
         """One frame a log source (more if its events name very many fields), with derived rows on request."""
@@ -83,6 +84,7 @@ def read_events(
     time_zone: str | None,
     stdin: BinaryIO | None,
     progress: Progress,
+    choices: tuple[Choice, ...] = (),
 ) -> EventReading:
     """Walks every input and reads what holds events, one file at a time.
 
@@ -93,12 +95,13 @@ def read_events(
         time_zone: IANA name for times without a zone; None: UTC.
         stdin: standard input, if it may be read.
         progress: called with a phase, a path and a size in bytes.
+        choices: of parsers for paths, which override recognition.
 
     Raises:
         UsageError: no input, or standard input twice or without ``stdin``.
         BundleError: an input does not exist.
     """
-    run = _Run(limits, logsource, time_zone, progress)
+    run = _Run(limits, logsource, time_zone, progress, choices)
     for path in _checked(inputs, stdin):
         run.read(path, stdin)
     return EventReading(
@@ -110,6 +113,7 @@ def read_events(
         ignored=run.ignored,
         undeclared=dict(run.undeclared),
         events=run.events,
+        idle=tuple(one for one in choices if one.glob not in run.used),
     )
 
 
@@ -135,6 +139,8 @@ class _Run:
     logsource: LogSource | None
     time_zone: str | None
     progress: Progress
+    choices: tuple[Choice, ...]
+    used: set[str] = field(default_factory=set)
     bundles: dict[str, list[EventFrame]] = field(default_factory=lambda: defaultdict(list))
     damaged: set[str] = field(default_factory=set)
     order: dict[str, None] = field(default_factory=dict)
@@ -170,7 +176,8 @@ class _Run:
     def _leaf(self, source: Source, alone: bool, bundle: str) -> None:
         if source.damage is not None:
             self._damage(source.path, source.damage)
-        recognised = recognise(source)
+        self.used.update(one.glob for one in self.choices if one.fits(source.path))
+        recognised = recognise(source, self.choices)
         if recognised is None or recognised.claim.strength < _BY_CONTENT:
             found = read_json_events(source, self.logsource, self.time_zone)
             if found is not None and (alone or self._convinces(found)):

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Final
 
 from loganalyzer.event_match.reading import Progress, Unread, read_events
 from loganalyzer.intake import Limits
+from loganalyzer.registry import Choice
 from loganalyzer.report.json_report import iso
 from loganalyzer.schema import EventFrame, LogSource
 from loganalyzer.sigma.correlate import Correlated, correlate
@@ -30,13 +31,14 @@ LEVELS: Final = ("informational", "low", "medium", "high", "critical")
 class MatchOptions:
     """``time_zone``: IANA name for times without a zone. ``logsource``: of JSON events that name no Windows channel.
 
-    ``min_level``: rows of rules below it are left out.
+    ``min_level``: rows of rules below it are left out. ``choices`` of parsers for files override recognition.
     """
 
     limits: Limits = field(default_factory=Limits)
     time_zone: str | None = None
     logsource: LogSource | None = None
     min_level: str | None = None
+    choices: tuple[Choice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,7 @@ class EventMatches:
     ignored: int
     undeclared: Mapping[str, int]
     events: int
+    idle: tuple[Choice, ...] = ()
 
 
 def match_events(
@@ -140,7 +143,7 @@ def match_events(
     """
     options = options or MatchOptions()
     tell = progress or (lambda phase, name, size: None)
-    reading = read_events(inputs, options.limits, options.logsource, options.time_zone, stdin, tell)
+    reading = read_events(inputs, options.limits, options.logsource, options.time_zone, stdin, tell, options.choices)
     tell("matching", "", 0)
     wanted = _reaching(rules, options.min_level)
     read = reading.frames(derived=_asks_for_derived(wanted.rules))
@@ -171,6 +174,7 @@ def match_events(
         ignored=reading.ignored,
         undeclared=reading.undeclared,
         events=reading.events,
+        idle=reading.idle,
     )
 
 
