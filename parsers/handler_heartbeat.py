@@ -61,7 +61,7 @@ class HandlerHeartbeat:
             path,
             head,
             name=r"(?:^|[/!])heartbeat\.(?:log|json)$",
-            content=r'\A\s*\[?\s*\{(?=[\s\S]{0,256}"version"\s*:)[\s\S]{0,256}"heartbeat"\s*:\s*\{',
+            content=r'\A\s*(?:\[\s*)?\{(?=[\s\S]{0,256}"version"\s*:)[\s\S]{0,256}"heartbeat"\s*:\s*\{',
             text="the heartbeat of a handler",
         )
 

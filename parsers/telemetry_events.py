@@ -31,7 +31,7 @@ LOGSOURCE = LogSource("azure", "telemetry")
 _NAME = r"(?:^|[/!])(?:events/[^/!]*\.(?:tld|json)|[^/!]*\.tld)$"
 _CONTENT = (
     r'\A\s*\{(?=[\s\S]{0,512}"providerId"\s*:)[\s\S]*?"parameters"\s*:\s*\['
-    r'|\A\s*\[?\s*\{(?=[\s\S]*?"TaskName"\s*:)(?=[\s\S]*?"EventLevel"\s*:)[\s\S]*?"OperationId"\s*:'
+    r'|\A\s*(?:\[\s*)?\{(?=[\s\S]*?"TaskName"\s*:)(?=[\s\S]*?"EventLevel"\s*:)[\s\S]*?"OperationId"\s*:'
 )
 _STAMP_IN_NAME = re.compile(r"(?:^|[/!])(\d{16})(?:\.waagent)?\.tld$", re.IGNORECASE)
 _VERSIONED = re.compile(r"(.+?)-(\d+(?:\.\d+)+)\Z")
