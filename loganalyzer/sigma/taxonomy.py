@@ -17,6 +17,8 @@ FIELD_ALIASES: Mapping[str, str] = {
     "level": "log.level",
     "thread": "process.thread.name",
     "component": "log.logger",
+    "process": "process.name",
+    "pid": "process.pid",
 }
 
 #: Columns that tell where and how an event was read, not what it says; and derived copies of the whole. A keyword
@@ -68,7 +70,12 @@ OWN_SERVICES: Mapping[str, frozenset[str]] = {
             *("services", "registry", "os", "configfile"),
         }
     ),
-    "linux": frozenset({"waagent", "vmsnapshot", "extension"}),
+    "linux": frozenset(
+        {
+            *("waagent", "vmsnapshot", "extension"),
+            *("kernel", "journald", "systemd", "cloud-init", "dhcp", "firewall"),
+        }
+    ),
 }
 
 #: Services of Azure that SigmaHQ uses for logs of the cloud; no bundle of a VM has them.
