@@ -1,0 +1,80 @@
+"""Output of ``waagent -version``: the versions of the Linux agent, of its child and of Python.
+
+The first line names the installed package and the system, the last the version that runs (linux.md 2.2).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from loganalyzer.parser import Claim, LogSource, ParseContext, Parsed, Parser, Sample, Source, claim_by
+from loganalyzer.parser_config import CONFIG_COLUMNS
+from loganalyzer.parser_listing import Rejected, cited, console_lines, listing
+
+_LOGSOURCE = LogSource("linux", "agent_version", "config")
+_COLUMNS: Mapping[str, pl.DataType] = CONFIG_COLUMNS
+_FIRST = re.compile(r"^WALinuxAgent-(\d+(?:\.\d+)+)(?: running on (\S.*))?$")
+_FURTHER = re.compile(r"^(Python|Goal state agent): (\S+)$")
+_COMMAND = re.compile(r"^\S*[$#>]")
+
+
+@dataclass(frozen=True, slots=True)
+class WaagentVersion:
+    """One row a version: the keys daemon_version, os, python_version and agent_version."""
+
+    name: str = "waagent_version"
+    title: str = "output of waagent -version"
+    logsource: LogSource = _LOGSOURCE
+    paths: tuple[str, ...] = ("waagent-version.txt",)
+    samples: tuple[Sample, ...] = (
+        Sample(
+            "a package whose child is newer",
+            "waagent-version.txt",
+            b"$ waagent --version\nWALinuxAgent-2.2.46 running on ubuntu 18.04\nPython: 3.6.9\n"
+            b"Goal state agent: 2.9.1.1\n",
+            (
+                {"key": "daemon_version", "value": "2.2.46", "effective": True, "log.line": 2},
+                {"key": "os", "value": "ubuntu 18.04"},
+                {"key": "python_version", "value": "3.6.9"},
+                {"key": "agent_version", "value": "2.9.1.1", "message": "Goal state agent: 2.9.1.1"},
+            ),
+        ),
+    )
+
+    def claim(self, path: str, head: bytes) -> Claim | None:
+        """By its lines alone; the name helps. A log of the agent has a time in front of the same words."""
+        name = r"(?:^|[/!])[^/!]*(?:waagent|agent)[-_ ]?version[^/!]*$"
+        claim = claim_by(path, head, name=name, content=_HEAD, text="the output of waagent -version")
+        return claim if claim is not None and claim.strength > 20 else None
+
+    def parse(self, source: Source, context: ParseContext) -> Parsed:
+        """Rows by line; a line that is none of the output's is rejected."""
+        lines = console_lines(source.data)
+        rows, rejected = [], []
+        for line in lines:
+            found = dict(_values(line.text.strip()))
+            rows += [
+                cited([line]) | {"key": key, "value": value, "effective": True, "message": line.text.strip()}
+                for key, value in found.items()
+            ]
+            if not found and not line.blank and not _COMMAND.match(line.text):
+                rejected.append(Rejected(line, "no line of the output of waagent -version"))
+        return listing(source, self.logsource, lines, rows, _COLUMNS, rejected)
+
+
+_HEAD = r"^WALinuxAgent-\d+(?:\.\d+)+ running on \S.*\s+Python: \d"
+
+
+def _values(text: str) -> list[tuple[str, str]]:
+    if found := _FIRST.match(text):
+        return [("daemon_version", found[1])] + ([("os", found[2])] if found[2] else [])
+    if found := _FURTHER.match(text):
+        return [("python_version" if found[1] == "Python" else "agent_version", found[2])]
+    return []
+
+
+parser: Parser = WaagentVersion()
