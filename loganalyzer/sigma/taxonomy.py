@@ -72,7 +72,7 @@ OWN_SERVICES: Mapping[str, frozenset[str]] = {
     ),
     "linux": frozenset(
         {
-            *("waagent", "vmsnapshot", "extension"),
+            *("waagent", "vmsnapshot", "extension", "handler", "workloadbackup"),
             *("kernel", "journald", "systemd", "cloud-init", "dhcp", "firewall"),
         }
     ),
