@@ -10,10 +10,17 @@ from loganalyzer.parser import Claim, LogSource, ParseContext, Parsed, Parser, S
 from loganalyzer.parser_config import NEITHER, Setting, read_settings
 
 _LOGSOURCE = LogSource("linux", "os", "config")
-_NAME = r"(?:^|[/!])[a-z]+-release$"
+#: Files of this kind are small; a larger one goes by its keys only.
+_LARGEST = 4096
+_NAME = r"(?:^|[/!])(?:[a-z][a-z0-9_-]*-release(?:-upstream|-cpe)?|debian_version)$"
 _CONTENT = (
     r"\A(?:(?:#[^\n]*|[ \t\r]*|[A-Z_]+ ?=[^\n]*)\n){0,64}(?:PRETTY_NAME|VERSION_ID|DISTRIB_ID|CPE_NAME)="
     r"|\A[A-Z][^\n=]{0,100} release \d[^\n=]{0,60}\s*\Z"
+)
+#: Under its name, a file of one line is enough: a name with a version, or a version alone; keys may follow.
+_ONE_LINE = (
+    r"\A(?:[A-Za-z][^\n=]{0,100} \d[^\n=]{0,60}|cpe:/o:[^\n]{1,100}|\d+(?:\.\d+)*|[a-z]+/sid|[A-Za-z_]+ ?=[^\n]*)\s*?"
+    r"(?:\n(?:#|[A-Za-z_]+ ?=)[^\n]*)*\s*\Z"
 )
 _PAIR = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*\Z")
 
@@ -25,7 +32,7 @@ class OsRelease:
     name: str = "os_release"
     title: str = "the Linux distribution: /etc/os-release, /etc/*-release"
     logsource: LogSource = _LOGSOURCE
-    paths: tuple[str, ...] = ("/etc/os-release", "/usr/lib/os-release", "/etc/*-release")
+    paths: tuple[str, ...] = ("/etc/os-release", "/usr/lib/os-release", "/etc/*-release", "/etc/debian_version")
     samples: tuple[Sample, ...] = (
         Sample(
             "quotes of the shell are taken off",
@@ -43,11 +50,32 @@ class OsRelease:
             b"Red Hat Enterprise Linux Server release 7.9 (Maipo)\n",
             ({"key": "release", "value": "Red Hat Enterprise Linux Server release 7.9 (Maipo)"},),
         ),
+        Sample(
+            "a name and keys of the vendor's own",
+            "etc/mariner-release",
+            b"CBL-Mariner 2.0.20230721\nMARINER_BUILD_NUMBER=ce1cfb5\n",
+            ({"key": "release", "value": "CBL-Mariner 2.0.20230721"}, {"key": "MARINER_BUILD_NUMBER"}),
+        ),
+        Sample(
+            "what it was built from",
+            "etc/almalinux-release-upstream",
+            b"Derived from Red Hat Enterprise Linux 8.8\n",
+            ({"key": "release", "value": "Derived from Red Hat Enterprise Linux 8.8"},),
+        ),
+        Sample("a version alone", "etc/debian_version", b"12.5\n", ({"key": "release", "value": "12.5"},)),
+        Sample(
+            "an identifier",
+            "etc/system-release-cpe",
+            b"cpe:/o:redhat:enterprise_linux:8::baseos\n",
+            ({"key": "release", "value": "cpe:/o:redhat:enterprise_linux:8::baseos"},),
+        ),
     )
 
     def claim(self, path: str, head: bytes) -> Claim | None:
         """By the name ``*-release`` and the usual keys, or one line that names a release."""
-        return claim_by(path, head, name=_NAME, content=_CONTENT, text="an os-release file")
+        named = re.search(_NAME, path.replace("\\", "/"), re.IGNORECASE) is not None and len(head) < _LARGEST
+        content = f"(?:{_CONTENT})|(?:{_ONE_LINE})" if named else _CONTENT
+        return claim_by(path, head, name=_NAME, content=content, text="an os-release file")
 
     def parse(self, source: Source, context: ParseContext) -> Parsed:
         """One row a key; a second line without a key is rejected."""
