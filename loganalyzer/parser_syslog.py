@@ -45,6 +45,8 @@ TAG = rf"(?P<process>{PROGRAM})(?:\[(?P<pid>\d{{1,10}})\])?:(?: |$)"
 _PRI = r"(?:<(?P<pri>\d{1,3})>)?"
 _LEVEL = rf"(?:(?P<facility>{'|'.join(FACILITIES)})\.(?P<severity>{'|'.join((*SEVERITIES, *_OTHER_SEVERITIES))}) )?"
 
+UNIT = r"[\w@:.\\-]+\.(?:service|socket|timer|mount|automount|swap|target|path|slice|scope|device)"
+
 NO_TAG = "no program"
 #: A line of a syslog daemon, most specific first. A relay sets its own stamp and name before those of the origin.
 SYSLOG_GRAMMARS = (
@@ -136,8 +138,14 @@ def read_syslog(
     """
     entries = read_entries(source, (*first, *SYSLOG_GRAMMARS), context)
     rows = _named_columns(_without_unknown_hosts(entries.rows))
-    rows = _take_agent_lines_apart(rows)
+    rows = take_agent_lines_apart(rows)
     return entries, _with_times(rows, context, known or known_by_name(source.name))
+
+
+def unit_of(process: pl.Expr, message: pl.Expr) -> pl.Expr:
+    """The unit that a line is about: systemd names it before its text, ``-o with-unit`` in place of the program."""
+    named = message.str.extract(rf"^({UNIT}): ")
+    return pl.when(process == "systemd").then(named).otherwise(process.str.extract(rf"^({UNIT})$"))
 
 
 def _without_unknown_hosts(rows: pl.DataFrame) -> pl.DataFrame:
@@ -179,8 +187,11 @@ def _named_columns(rows: pl.DataFrame) -> pl.DataFrame:
     ).drop("host", "process", "pid", "pri", "inner_pri", "severity")
 
 
-def _take_agent_lines_apart(rows: pl.DataFrame) -> pl.DataFrame:
-    """The agent's level, thread, role, handler and text, where a message is a line of its log."""
+def take_agent_lines_apart(rows: pl.DataFrame) -> pl.DataFrame:
+    """The agent's level, thread, role, handler and text, where ``message`` is a line of its log (linux.md 2.1).
+
+    Adds ``agent_stamp``, as the agent wrote it; null: the message is of another program.
+    """
     rows = rows.with_columns(pl.col("message").str.extract_groups(_AGENT_LINE).alias("groups")).unnest("groups")
     rest = pl.col("agent_rest").fill_null("").str.extract_groups(_AGENT_REST)
     rows = rows.with_columns(rest.alias("groups")).unnest("groups")
