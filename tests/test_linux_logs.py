@@ -87,13 +87,13 @@ def test_command_execution_log_is_not_taken_for_the_agents_log(name: str) -> Non
         "2025/03/01 02:10:04 ERROR:[Microsoft.Azure.Security.AzureDiskEncryptionForLinux-1.0]failed\n",
     ],
 )
-def test_another_extensions_log_of_the_same_build_is_nobodys(text: str) -> None:
+def test_another_extensions_log_of_the_same_build_is_not_that_of_the_snapshot_extension(text: str) -> None:
     handler = text.split("[")[1].split("-")[0]
-    assert owner(f"var/log/azure/{handler}/extension.log", text) is None
+    assert owner(f"var/log/azure/{handler}/extension.log", text) == "handler_log"
 
 
 def test_a_foreign_log_with_the_same_stamp_is_not_the_agents() -> None:
-    assert owner("var/log/azure/Example/run.log", "2025-03-01T02:10:00.000000Z INFO server started\n") is None
+    assert owner("var/log/azure/Example/run.log", "2025-03-01T02:10:00.000000Z INFO server started\n") == "handler_log"
     assert owner("var/log/nginx/error.log", "2025/03/01 02:10:00 [error] 5#5: no such file\n") is None
 
 
