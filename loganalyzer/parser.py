@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Literal, Protocol, TypeAlias
@@ -52,6 +52,9 @@ HEAD_SIZE = 64 * 1024
 
 #: An entry longer than this goes on in a further entry (``grammar`` = ``overflow``) with the same time (linux.md 2.4).
 ENTRY_LIMIT = 64 * 1024
+
+#: Bytes of a physical line that are read. No log has longer lines; what has them is hostile or lost its line ends.
+LINE_LIMIT = 1024 * 1024
 
 #: Characters of a rejected line that are kept as text; its offset and length name all of it.
 REJECTED_LIMIT = 1024
@@ -165,33 +168,83 @@ def _is_text(head: bytes) -> bool:
 
 def text_head(head: bytes) -> str:
     """The head as text; a last character that is cut by the head's end is replaced."""
-    encoding, mark = _encoding(head)
-    return head[mark:].decode(encoding, errors="replace")
+    return decode(head)
 
 
 def decode(data: bytes) -> str:
-    """The whole source as text by its byte order mark, UTF-16 without one, or UTF-8; bad bytes become U+FFFD."""
+    """The whole source as text by its byte order mark, UTF-16 without one, or UTF-8.
+
+    A line that is no UTF-8 at all is read as Windows-1252; other bad bytes become U+FFFD.
+    """
     encoding, mark = _encoding(data)
-    return data[mark:].decode(encoding, errors="replace")
+    content = data[mark:]
+    if encoding != "utf-8":
+        return content.decode(encoding, errors="replace")
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        pieces = content.split(b"\n")
+        last = len(pieces) - 1
+        return "\n".join(_utf_8(piece, place == 0, place == last) for place, piece in enumerate(pieces))
 
 
 Encoding: TypeAlias = Literal["utf-8", "utf-16-le", "utf-16-be"]
 
+_NOT_NUL = re.compile(rb"[^\0]")
+_CONTROL = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f]")
+_MULTIBYTE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+_NOT_WINDOWS_1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d\xff]")  # the last is a letter there, and rubbish in a log
+_TORN_START = re.compile(rb"[\x80-\xbf]{1,3}")
+_TORN_END = re.compile(rb"[\xc2-\xf4][\x80-\xbf]{0,2}\Z")
+
 
 def _encoding(data: bytes) -> tuple[Encoding, int]:
-    """Encoding and length of the byte order mark, by the rule of windows.md 1.4."""
+    """Encoding and where the text begins: behind a byte order mark, or behind half a unit (windows.md 1.4)."""
     if data.startswith(codecs.BOM_UTF8):
         return "utf-8", 3
     if data.startswith(codecs.BOM_UTF16_LE):
         return "utf-16-le", 2
     if data.startswith(codecs.BOM_UTF16_BE):
         return "utf-16-be", 2
-    head = data[:4096]
-    for encoding, other in (("utf-16-le", 1), ("utf-16-be", 0)):
-        zeros, rest = head[other::2].count(0), head[1 - other :: 2].count(0)
-        if len(head) >= 16 and zeros * 10 > len(head[other::2]) * 3 and rest == 0:
-            return ("utf-16-le", 0) if encoding == "utf-16-le" else ("utf-16-be", 0)
-    return "utf-8", 0
+    return _utf_16_without_mark(data) or ("utf-8", 0)
+
+
+def _utf_16_without_mark(data: bytes) -> tuple[Encoding, int] | None:
+    """UTF-16 is told by zeros in every other byte of its first 4 KiB, padding with zeros left aside.
+
+    Where the first byte is torn off, the order seems the other one. Letters below U+0100 read the same in both, others
+    leave control characters in the wrong one.
+    """
+    found = _NOT_NUL.search(data)
+    start = found.start() & ~1 if found else 0
+    head = data[start : start + 4096]
+    if b"\0" not in head or len(head) < 16:
+        return None
+    units = [unit for unit in zip(head[::2], head[1::2], strict=False) if unit != (0, 0)]
+    low, high = sum(not unit[0] for unit in units), sum(not unit[1] for unit in units)
+    for zeros, others, seeming, torn in ((high, low, "utf-16-le", "utf-16-be"), (low, high, "utf-16-be", "utf-16-le")):
+        if zeros * 10 > len(units) * 3 and others == 0:
+            is_torn = not start and _controls(head[1:], torn) < _controls(head, seeming)
+            encoding: Encoding = "utf-16-le" if (torn if is_torn else seeming) == "utf-16-le" else "utf-16-be"
+            return encoding, int(is_torn)
+    return None
+
+
+def _controls(head: bytes, encoding: str) -> int:
+    return len(_CONTROL.findall(head[: len(head) & ~1].decode(encoding, errors="replace")))
+
+
+def _utf_8(piece: bytes, first: bool = False, last: bool = False) -> str:
+    """A line of a file that is UTF-8 where it is not Windows-1252; the ``first`` and ``last`` may be torn."""
+    try:
+        return piece.decode()
+    except UnicodeDecodeError:
+        start = torn.end() if first and (torn := _TORN_START.match(piece)) else 0
+        end = torn.start() if last and (torn := _TORN_END.search(piece)) else len(piece)
+        is_torn = piece[start:end].isascii()
+    if is_torn or _MULTIBYTE.search(piece) or _NOT_WINDOWS_1252.search(piece):
+        return piece.decode(errors="replace")
+    return piece.decode("cp1252")
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,15 +279,15 @@ def read_entries(source: Source, grammars: Sequence[Grammar], context: ParseCont
 
     Lines before the first head become one entry without a time. NUL characters are no text: a run of them around a line
     and a line with one inside are rejected, and an entry that they interrupt goes on in a further one (``overflow``).
+    So is what a line has beyond ``LINE_LIMIT``.
     Offsets and lengths are bytes of the source, line ends and byte order mark included, so that they sum up.
     """
     lines = _split_lines(source.data)
     if lines.is_empty():
         rows = conform(_entry_schema(grammars))
         return Entries(rows, empty_rejected(), 0, 0, 0)
-    garbage = pl.col("text").str.contains("\x00", literal=True)
-    rejected = lines.filter(garbage)
-    heads = _match_heads(lines.filter(~garbage), grammars)
+    rejected = lines.filter(pl.col("why").is_not_null())
+    heads = _match_heads(lines.filter(pl.col("why").is_null()).drop("why"), grammars)
     rows = _join_continuations(heads)
     rows = rows.with_columns(_timestamp(grammars, context)).with_columns(_assumed(grammars, context))
     rows = rows.drop("ts", "head_grammar")
@@ -243,7 +296,7 @@ def read_entries(source: Source, grammars: Sequence[Grammar], context: ParseCont
         pl.col("length").alias("log.length"),
         pl.col("line").alias("log.line"),
         pl.col("text").str.slice(0, REJECTED_LIMIT).alias("event.original"),
-        pl.lit("not text: the line holds NUL characters").alias("error.message"),
+        pl.col("why").alias("error.message"),
     ).cast(pl.Schema(REJECTED_COLUMNS))
     rejected_bytes = int(rejected["length"].sum())
     physical = int(lines["line"][-1])
@@ -253,47 +306,132 @@ def read_entries(source: Source, grammars: Sequence[Grammar], context: ParseCont
 def _split_lines(data: bytes) -> pl.DataFrame:
     """Physical lines: ``line`` (1-based), ``offset``, ``length`` (bytes, line end included), ``text`` without it.
 
-    A run of NUL bytes around a line, as a crash leaves it, is a row of its own with the number of that line.
+    A run of NUL bytes around a line, as a crash leaves it, is a row of its own with the number of that line, and so is
+    what goes beyond ``LINE_LIMIT``. ``why`` is the reason for which a row is rejected, or null.
     """
     encoding, mark = _encoding(data)
-    if encoding == "utf-8":
-        pieces = data[mark:].split(b"\n")
-        numbers: Sequence[int] = range(1, len(pieces) + 1)
-        ends = [1] * len(pieces)
-        if b"\0" in data:
-            numbers, pieces, ends = _split_padding(pieces)
-        lengths = [len(piece) + end for piece, end in zip(pieces, ends, strict=True)]
-        texts = [piece.removesuffix(b"\r").decode("utf-8", errors="replace") for piece in pieces]
+    if encoding == "utf-8" and b"\0" not in data and not _has_long_line(data):
+        rows = _plain_lines(data, mark)
     else:
-        parts = data[mark:].decode(encoding, errors="replace").split("\n")
-        numbers = range(1, len(parts) + 1)
-        lengths = [len(part.encode(encoding, errors="surrogatepass")) + 2 for part in parts]
-        texts = [part.removesuffix("\r") for part in parts]
-    if texts[-1] == "" and (len(texts) > 1 or not data):  # nothing stands behind the last line end
-        numbers, lengths, texts = numbers[:-1], lengths[:-1], texts[:-1]
+        rows = pl.DataFrame(list(_odd_lines(data, encoding, mark)), schema=_LINE, orient="row")
+    return rows.with_columns(pl.col("text").str.replace_all("[\ufeff\u200e\u200f]", ""))
+
+
+_LINE = {"line": pl.Int64, "offset": pl.Int64, "length": pl.Int64, "text": pl.String, "why": pl.String}
+_NULS = "not text: the line holds NUL characters"
+_TOO_LONG = f"the line is longer than {LINE_LIMIT // 1024} KiB: the rest of it was not read"
+
+
+def _has_long_line(data: bytes) -> bool:
+    start = 0
+    while len(data) - start > LINE_LIMIT:
+        start = data.rfind(b"\n", start, start + LINE_LIMIT) + 1
+        if not start:
+            return True
+    return False
+
+
+def _plain_lines(data: bytes, mark: int) -> pl.DataFrame:
+    """Lines of a file without NUL bytes and without overlong lines, which most are."""
+    pieces = data[mark:].split(b"\n")
+    if pieces[-1] in (b"", b"\r") and (len(pieces) > 1 or not data):  # nothing stands behind the last line end
+        pieces.pop()
+    lengths = [len(piece) + 1 for piece in pieces]
     offsets = list(accumulate(lengths[:-1], initial=mark)) if lengths else []
-    if lengths:  # the mark belongs to the first line; the last has no line end, or half a character
+    try:
+        texts = [piece.removesuffix(b"\r").decode() for piece in pieces]
+    except UnicodeDecodeError:
+        last = len(pieces) - 1
+        texts = [
+            _utf_8(piece.removesuffix(b"\r"), place == 0, place == last and not data.endswith(b"\n"))
+            for place, piece in enumerate(pieces)
+        ]
+    if lengths:  # the mark belongs to the first line; the last may have no line end
         offsets[0] = 0
         lengths[0] += mark
         lengths[-1] = len(data) - offsets[-1]
+    numbers = range(1, len(pieces) + 1)
     return pl.DataFrame(
-        {"line": numbers, "offset": offsets, "length": lengths, "text": texts},
-        schema={"line": pl.Int64, "offset": pl.Int64, "length": pl.Int64, "text": pl.String},
-    ).with_columns(pl.col("text").str.replace_all("[\ufeff\u200e\u200f]", ""))
+        {"line": numbers, "offset": offsets, "length": lengths, "text": texts, "why": [None] * len(pieces)},
+        schema=_LINE,
+    )
 
 
-def _split_padding(pieces: list[bytes]) -> tuple[list[int], list[bytes], list[int]]:
-    """Cuts NUL bytes off both ends of each line: line numbers, pieces, and the bytes of line end behind each piece."""
-    numbers, cut, ends = [], [], []
-    for number, piece in enumerate(pieces, 1):
-        core = piece.strip(b"\0")
-        lead = len(piece) - len(piece.lstrip(b"\0"))
-        parts = [piece[:lead], core, piece[lead + len(core) :]] if core.strip(b"\r") else [piece]
-        kept = [part for part in parts if part] or [b""]
-        numbers += [number] * len(kept)
-        cut += kept
-        ends += [0] * (len(kept) - 1) + [1]
-    return numbers, cut, ends
+_Line: TypeAlias = tuple[int, int, int, str, str | None]
+
+
+def _odd_lines(data: bytes, encoding: Encoding, mark: int) -> Iterator[_Line]:
+    """Lines of any file; of an overlong line and of padding only a little is ever copied."""
+    if len(data) == mark and data:
+        yield (1, 0, mark, "", None)
+    for number, (start, stop, following) in enumerate(_line_places(data, encoding, mark), 1):
+        first = 0 if start == mark else start  # the mark belongs to the first line
+        begin = _behind_nuls(data, start, stop, encoding)
+        if begin == stop > start:
+            yield (number, first, following - first, "\0" * min(stop - start, REJECTED_LIMIT), _NULS)
+            continue
+        if begin > start:
+            yield (number, first, begin - first, "\0" * min(begin - start, REJECTED_LIMIT), _NULS)
+            first = begin
+        kept = _line_limit(data, begin, stop, encoding)
+        text, padding = _without_padding(data[begin:kept], encoding, begin == mark, kept == len(data))
+        why = _NULS if "\0" in text else None
+        end = kept - padding
+        rest = kept < stop and not (padding and _NOT_NUL.search(data, kept, stop) is None)
+        if rest:  # what stands behind the limit may be padding in the middle, or more text
+            end = kept
+        behind = following - end
+        if end == stop:
+            yield (number, first, following - first, text.removesuffix("\r"), why)
+            continue
+        yield (number, first, end - first, text.removesuffix("\r"), why)
+        sample = data[end : end + 2 * REJECTED_LIMIT].decode(encoding, errors="replace")[:REJECTED_LIMIT]
+        yield (number, end, behind, sample, _TOO_LONG if rest else _NULS)
+
+
+def _line_places(data: bytes, encoding: Encoding, mark: int) -> Iterator[tuple[int, int, int]]:
+    """Where each line starts and stops, and where the one behind its line end starts."""
+    end = "\n".encode(encoding)
+    start = mark
+    while start < len(data):
+        stop = data.find(end, start)
+        while stop > 0 and (stop - mark) % len(end):  # halves of two units
+            stop = data.find(end, stop + 1)
+        stop, following = (stop, stop + len(end)) if stop >= 0 else (len(data), len(data))
+        yield start, stop, following
+        start = following
+
+
+def _behind_nuls(data: bytes, start: int, stop: int, encoding: Encoding) -> int:
+    """Where the padding before a line ends; ``stop`` if there is nothing else."""
+    found = _NOT_NUL.search(data, start, stop)
+    if found is None:
+        return stop
+    return found.start() if encoding == "utf-8" else found.start() - (found.start() - start) % 2
+
+
+def _line_limit(data: bytes, start: int, stop: int, encoding: Encoding) -> int:
+    """Where reading of a line ends: its own end, or the last character within the limit."""
+    limit = start + LINE_LIMIT
+    if stop <= limit:
+        return stop
+    if encoding == "utf-8":
+        return limit - next((back for back in range(4) if data[limit - back] & 0xC0 != 0x80), 0)
+    unit = int.from_bytes(data[limit : limit + 2], "little" if encoding == "utf-16-le" else "big")
+    return limit - 2 if 0xDC00 <= unit < 0xE000 else limit
+
+
+def _without_padding(piece: bytes, encoding: Encoding, first: bool, last: bool) -> tuple[str, int]:
+    """The text of a line, and how many bytes of NUL padding follow it. A half of a unit at the end becomes U+FFFD."""
+    if encoding == "utf-8":
+        text = piece.rstrip(b"\0")
+        return _utf_8(text, first, last), len(piece) - len(text)
+    half = piece[len(piece) & ~1 :]
+    text_16 = piece[: len(piece) & ~1].decode(encoding, errors="replace")
+    plain = text_16.rstrip("\0")
+    if half and (half != b"\0" or plain == text_16):
+        return text_16 + "\ufffd", 0
+    return plain, 2 * (len(text_16) - len(plain)) + len(half)
 
 
 def _groups(grammars: Sequence[Grammar]) -> list[str]:

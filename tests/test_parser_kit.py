@@ -89,9 +89,9 @@ def test_next_to_nothing_is_read_without_a_lost_byte(data: bytes) -> None:
 
 
 def test_bad_bytes_of_utf_8_become_the_replacement_character_and_the_places_stay_true() -> None:
-    entries = read(b"2025-03-01 02:10:00 caf\xe9\n2025-03-01 02:10:01 b\n")
-    assert messages(entries) == ["caf\ufffd", "b"]
-    assert entries.rows["log.offset"].to_list() == [0, 25]
+    entries = read(b"2025-03-01 02:10:00 \xc3\xa9 caf\xe9\n2025-03-01 02:10:01 b\n")
+    assert messages(entries) == ["é caf\ufffd", "b"]
+    assert entries.rows["log.offset"].to_list() == [0, 28]
 
 
 def test_marks_of_direction_and_order_inside_a_line_are_dropped() -> None:

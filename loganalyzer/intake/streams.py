@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import lzma
 import struct
 import tarfile
@@ -131,13 +132,12 @@ class Stream:
         Raises:
             LimitReached: there is more than ``limit``.
         """
-        parts, size = [], 0
+        whole = io.BytesIO()  # gives its bytes away without a copy
         while chunk := self.read_some():
-            parts.append(chunk)
-            size += len(chunk)
-            if size > limit:
+            if whole.tell() + len(chunk) > limit:
                 raise LimitReached(too_big(limit))
-        return b"".join(parts)
+            whole.write(chunk)
+        return whole.getvalue()
 
     def _next_chunk(self) -> bytes:
         if self._stopped is not None:
