@@ -69,6 +69,7 @@ def test_private_entries_come_first_so_that_no_other_entry_hides_one() -> None:
         (f"{HANDLER}/main/safefreeze/bin/safefreeze", "linux.handler-program"),
         (f"{HANDLER}/main/handle.py", "linux.handler-program"),
         ("opt/msawb/var/lib/catalog/InquiryCatalog/a/b.bin", "linux.workload-catalogue"),
+        ("opt/msawb/etc/config/SAPHana/config.json", "linux.workload-settings"),
         ("var/log/waagent.log", None),
     ],
 )
