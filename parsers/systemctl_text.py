@@ -139,7 +139,9 @@ class SystemctlText:
         """By the lines that only ``systemctl`` prints; a lone word needs the command's name in the file's."""
         lines = text_head(head).splitlines()
         if any(_LOADED.match(line) for line in lines) and any(_ACTIVE.match(line) for line in lines):
-            return Claim(88, "built like output of systemctl status")
+            first = next((line for line in lines if line.strip()), "")  # a log may quote it
+            own = any(form.search(first) for form in (_HEAD, _NOT_FOUND, _COMMAND, _LOADED, _LEGEND))
+            return Claim(88 if own else 45, "built like output of systemctl status")
         if any(_LIST_HEAD.match(line) or _FILES_HEAD.match(line) for line in lines):
             return Claim(88, "a table of systemctl")
         if any(_NOT_FOUND.match(line) or _LISTED.match(line) for line in lines):
