@@ -68,6 +68,11 @@ SYSLOG_GRAMMARS = (
 )
 #: A line with a program, for claims.
 SYSLOG_LINE = rf"^(?:<\d{{1,3}}>)?{STAMP} (?:{HOST} )?(?:\w{{3,12}}\.\w{{3,7}} )?{PROGRAM}(?:\[\d{{1,10}}\])?:(?: |$)"
+#: The same where nothing but the line tells what it is: with a stamp that other logs have too, a process is needed.
+CERTAIN_SYSLOG_LINE = (
+    rf"^(?:<\d{{1,3}}>)?{OLD_STAMP} (?:{HOST} )?{PROGRAM}(?:\[\d{{1,10}}\])?:(?: |$)"
+    rf"|^(?:<\d{{1,3}}>)?{ISO_STAMP} {HOST} (?:kernel|{PROGRAM}\[\d{{1,10}}\]):(?: |$)"
+)
 NEW_SYSLOG_LINE = rf"^(?:<\d{{1,3}}>)?1 (?:{ISO_STAMP}|-) \S+ \S+ \S+ \S+ (?:-|\[)"
 
 #: A line of the Linux agent inside a message (linux.md 2.1): it writes its lines to its output too.

@@ -31,19 +31,24 @@ _TEXT = r"(?: |$)(?:kernel: (?:\[ *\d+\.\d+\] )?)?(?P<msg>.*)$"
 _SECONDS = r"\[ *(?P<ts>(?P<seconds>\d{1,9}\.\d{6}))\](?:\[ *[CT]\d{1,9}\])?"
 _ISO = r"(?P<ts>(?P<iso>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d,\d{6}[+-]\d\d:\d\d))"
 _DATE = rf"\[(?P<ts>[A-Z][a-z]{{2}} (?P<date>{MONTH} +\d{{1,2}} {CLOCK} \d{{4}}))\]"
+#: ``dmesg -e``, ``--reltime`` and ``-d``: minutes without a year, and seconds since the line above.
+_RELATIVE = r"\[(?P<ts>[A-Z][a-z]{2} ?\d{1,2} \d\d:\d\d|< *\d+\.\d{6}>| *\+\d+\.\d{6})\]"
 _GRAMMARS = (
     Grammar("seconds", f"^{_LEVEL}{_SECONDS}{_TEXT}", "", "utc"),
     Grammar("date", f"^{_LEVEL}{_DATE}{_TEXT}", "", "local"),
     Grammar("iso", f"^{_LEVEL}{_ISO}{_TEXT}", "", "utc"),
+    Grammar("relative", f"^{_LEVEL}{_RELATIVE}{_TEXT}", "", "utc"),
 )
 #: Not the lines of ``journalctl -o short-monotonic``, which go on with a host.
 _CONTENT = re.sub(
-    r"\?P<\w+>", "?:", f"^{_LEVEL}(?:{_SECONDS}|{_DATE}|{_ISO})(?: |$)(?!\\S+ [^\\s:\\[]+(?:\\[\\d+\\])?: )"
+    r"\?P<\w+>", "?:", f"^{_LEVEL}(?:{_SECONDS}|{_DATE}|{_ISO}|{_RELATIVE})(?: |$)(?!\\S+ [^\\s:\\[]+(?:\\[\\d+\\])?: )"
 )
 _NAME = r"(?:^|[/!]|truncated_+(?:var_log_)?|_)dmesg[^/!]*$"
 #: What the kernel says of the clock: seconds since 1970.
 _CLOCK_SAID = r"setting system clock to .* UTC \((\d{9,10})\)|\baudit\((\d{9,10}\.\d{3}):\d+\)"
 _PLACED = "seconds since the machine started, placed by a time that the kernel names"
+
+_DIFFERENCES = "the stamps are times since the line above, or have no year: the time is not known"
 
 
 class DmesgText:
@@ -104,6 +109,8 @@ def _with_times(rows: pl.DataFrame, context: ParseContext) -> pl.DataFrame:
         .then(pl.lit(SINCE_BOOT if started.is_empty() else _PLACED))
         .when(local.is_not_null())
         .then(pl.lit(zone))
+        .when(pl.col("grammar") == "relative")
+        .then(pl.lit(_DIFFERENCES))
     )
     return rows.with_columns(
         pl.coalesce(placed, local, iso.dt.cast_time_unit("us")).alias("@timestamp"),
@@ -140,6 +147,17 @@ def _samples() -> tuple[Sample, ...]:
                     "priority": 3,
                     "log.level": "err",
                 },
+            ),
+        ),
+        Sample(
+            "dmesg -e and dmesg -d",
+            "dmesg.out",
+            b"[Mar 1 02:10] hv_vmbus: registering driver hv_netvsc\n[  +0.000012] hv_netvsc: eth0\n[<    0.1>] no\n"
+            b"[<    0.000100>] sd 0:0:0:0: [sda] Attached SCSI disk\n",
+            (
+                {"@timestamp": None, "time.assumed": _DIFFERENCES, "process.name": "kernel"},
+                {"message": "hv_netvsc: eth0\n[<    0.1>] no"},
+                {"message": "sd 0:0:0:0: [sda] Attached SCSI disk", "boot_seconds": None},
             ),
         ),
         Sample(

@@ -37,8 +37,9 @@ from loganalyzer.parser_syslog import (
 _HEAD = r"^-- (?:Logs begin at |Journal begins at |No entries --)"
 #: A start of the machine between two lines.
 _BOOT = r"^-- (?:Reboot --|Boot [0-9a-f]{32} --)"
-_OWN_STAMP = r"(?:[A-Z][a-z]{2} \d{4}-\d\d-\d\d [\d:.]+ [A-Z0-9+-]+|\d{9,11}\.\d{6}|\[ *\d+\.\d{6}\])"
-_OWN_LINE = rf"^{_OWN_STAMP} \S+ [^\s:\[]+(?:\[\d+\])?: "
+_OWN_STAMP = r"(?:[A-Z][a-z]{2} \d{4}-\d\d-\d\d [\d:.]+ [A-Z0-9+-]+|\d{9,11}\.\d{6})"
+#: Seconds since the start are the kernel's stamps too; behind its own no program stands, or one without a host.
+_OWN_LINE = rf"^{_OWN_STAMP} \S+ [^\s:\[]+(?:\[\d+\])?: |^\[ *\d+\.\d{{6}}\] \S+[^\s:] (?:kernel|[^\s:\[]+\[\d+\]): "
 _NAME = re.compile(r"journal[^/!]*\.(?:txt|log|out)$|journalctl[^/!]*$", re.IGNORECASE)
 _END = re.compile(r"^-- .*\bends? at [A-Z][a-z]{2} (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) ([A-Z0-9+-]+)\.? --", re.MULTILINE)
 _MARK = Grammar("mark", r"^(?P<ts>--) (?P<msg>.*) --$", "", "utc")

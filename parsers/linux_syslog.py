@@ -10,7 +10,7 @@ import re
 from datetime import UTC, datetime
 
 from loganalyzer.parser import Claim, LogSource, ParseContext, Parsed, Parser, Sample, Source, claim_by, parsed_log
-from loganalyzer.parser_syslog import NEW_SYSLOG_LINE, NO_YEAR, SYSLOG_LINE, read_syslog
+from loganalyzer.parser_syslog import CERTAIN_SYSLOG_LINE, NEW_SYSLOG_LINE, NO_YEAR, SYSLOG_LINE, read_syslog
 
 NAME = (
     r"(?:^|[/!]|truncated_+(?:var_log_)?)(?:syslog|messages|localmessages|secure|authlog|maillog"
@@ -33,7 +33,9 @@ class LinuxSyslog:
 
     def claim(self, path: str, head: bytes) -> Claim | None:
         """By name and a line with a stamp and a program; under another name such a line is needed."""
-        return claim_by(path, head, name=NAME, content=f"{SYSLOG_LINE}|{NEW_SYSLOG_LINE}", text="a Linux system log")
+        named = re.search(NAME, path.replace("\\", "/"), re.IGNORECASE) is not None
+        line = SYSLOG_LINE if named else CERTAIN_SYSLOG_LINE
+        return claim_by(path, head, name=NAME, content=f"{line}|{NEW_SYSLOG_LINE}", text="a Linux system log")
 
     def parse(self, source: Source, context: ParseContext) -> Parsed:
         """One frame. A stamp without a year has no time unless the file itself tells the year."""
