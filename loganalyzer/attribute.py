@@ -6,7 +6,7 @@ Knows no cause by name. What is evidence for which cause stands in the signature
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
@@ -17,7 +17,7 @@ from loganalyzer.schema import EventFrame, LogSource
 from loganalyzer.sigma.attribution import STRENGTHS
 from loganalyzer.sigma.match import Match, Matches
 from loganalyzer.sigma.rule import Correlation, Rule
-from loganalyzer.sigma.taxonomy import DERIVED_CATEGORIES
+from loganalyzer.sigma.taxonomy import DERIVED_CATEGORIES, speaks_of
 from loganalyzer.windows import Relevance, Ticket, Window, relevance
 
 VerdictWord = Literal["confirmed", "likely", "possible", "ruled-out", "undecided", "clear"]
@@ -165,19 +165,28 @@ class _Judge:
         missing = self._missing(cause)
         if missing:
             return CauseVerdict(cause, "undecided", (), (), history, missing, "what decides it was not read" + past)
-        if not any(rule.attribution is not None and rule.attribution.role == "supports" for rule in self._ran(cause)):
+        if not self._decided(cause):
             how = "no signature decides it from what was read" + past
             return CauseVerdict(cause, "undecided", (), (), history, (), how)
         how = "everything that decides it was read, and nothing was found" + past
         return CauseVerdict(cause, "clear", (), (), history, (), how)
 
-    def _ran(self, cause: Cause) -> Iterable[Rule | Correlation]:
-        """The cause's rules that had something to read: their own log source, or the one a derived row comes from."""
-        read = [span.logsource for span in self.derived.spans]
-        return (
-            rule
+    def _decided(self, cause: Cause) -> bool:
+        """Whether a supporting rule read what the cause requires; where any of several would do, one that covers."""
+        required = cause.requires.any_of
+        artefacts = [name for name in required if self._covered(name)] if required else list(cause.requires.all_of)
+        spans = self.derived.spans
+        read = {
+            span.logsource
+            for name in artefacts
+            for span in spans_of(self.catalogue, name, spans, self.derived.platform)
+        }
+        return any(
+            _reads(source, one)
             for rule in self.rules.get(cause.id, ())
-            if any(_reads(source, one) for source in rule.logsources for one in read)
+            if rule.attribution is not None and rule.attribution.role == "supports"
+            for source in rule.logsources
+            for one in (read or {span.logsource for span in spans})
         )
 
     def _missing(self, cause: Cause) -> tuple[str, ...]:
@@ -215,15 +224,17 @@ def spans_of(catalogue: Catalogue, artefact: str, spans: Sequence[Span], platfor
 
 def _holds(holder: ArtefactFrame, span: Span) -> bool:
     source = LogSource(holder.product, holder.service, holder.category)
-    return source.covers(span.logsource) and all(
+    return source == span.logsource and all(
         set(values) & span.columns.get(column, frozenset()) for column, values in holder.where.items()
     )
 
 
 def _reads(rule: LogSource, read: LogSource) -> bool:
-    derived = rule.category in DERIVED_CATEGORIES - {"config"}
-    wanted = LogSource(rule.product, None if rule.service == "backup" else rule.service) if derived else rule
-    return wanted.covers(read)
+    """Whether a rule had something to read: its own log source, or the one that its derived rows are made from."""
+    if rule.category not in DERIVED_CATEGORIES - {"config"}:
+        return speaks_of(rule, read)
+    settings = read.category == "config" and rule.category != "fact"  # only facts are made from settings
+    return not settings and LogSource(rule.product, None if rule.service == "backup" else rule.service).covers(read)
 
 
 def _role(finding: Finding) -> str:

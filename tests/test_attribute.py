@@ -198,6 +198,23 @@ def test_a_cause_without_a_signature_is_never_clear() -> None:
     assert not [name for name, one in result.verdicts.items() if one.verdict == "clear"]
 
 
+def test_settings_are_not_the_log_of_the_same_service_and_make_nothing_clear() -> None:
+    settings = make_frame(LogSource("linux", "waagent", "config"), "etc/waagent.conf", {"key": "OS.X", "value": "y"})
+    verdict = run([rule(1, "wireserver-blocked", "alpha")], [settings]).verdicts["wireserver-blocked"]
+    assert (verdict.verdict, "lin.waagent_log" in verdict.missing) == ("undecided", True)
+
+
+def test_of_artefacts_of_which_any_would_do_one_that_no_signature_reads_makes_nothing_clear() -> None:
+    cause = catalogue().causes["noexec-or-restricted-path"]
+    assert set(cause.requires.any_of) == {"lin.waagent_log", "lin.fstab"}
+    mounts = make_frame(LogSource("linux", "mounts", "config"), "etc/fstab", {"key": "/", "kind": "fstab"})
+    log = make_frame(VMSNAPSHOT, "extension.log", *backup("02:00", FAILED))
+    late = run([rule(1, cause.id, "alpha")], [mounts, log, agent(("09:00", "nothing"))])
+    early = run([rule(1, cause.id, "alpha")], [mounts, log, agent(("01:00", "nothing"), ("09:00", "nothing"))])
+    assert late.verdicts[cause.id].verdict == "undecided"
+    assert early.verdicts[cause.id].verdict == "clear"
+
+
 def test_every_cause_of_the_catalogue_has_exactly_one_verdict() -> None:
     assert run([], [agent(("01:00", "x"))]).verdicts.keys() == catalogue().causes.keys()
 
