@@ -729,3 +729,10 @@ def test_sigmahqs_recorded_events_match_their_rules_in_both_forms(capfd: pytest.
         samples = [path for path in info.parent.iterdir() if path.suffix in (".json", ".evtx")]
         missing += [str(path) for path in samples if rule_id not in by_file.get(str(path), ())]
     assert (status, missing) == (0, [])
+
+
+def test_a_file_of_keys_is_not_tried_as_events(call: Call) -> None:
+    ndjson("waagent/TransportPrivate.pem", logon(1))
+    ndjson("waagent/ManagedIdentity-1.json", logon(1))
+    ndjson("waagent/events.ndjson", logon(1))
+    assert [row["file"] for row in call("waagent", rules=LOGON).rows] == ["waagent/events.ndjson"]

@@ -17,6 +17,7 @@ from loganalyzer.intake import Archive, Limits, walk
 from loganalyzer.intake.decoders import HEAD_SIZE, kind_of
 from loganalyzer.intake.names import printable
 from loganalyzer.json_events import JsonEvents, read_json_events
+from loganalyzer.known_files import is_private
 from loganalyzer.parser import ParseContext
 from loganalyzer.registry import Choice, recognise
 from loganalyzer.schema import EventFrame, LogSource, conform
@@ -177,6 +178,9 @@ class _Run:
         if source.damage is not None:
             self._damage(source.path, source.damage)
         self.used.update(one.glob for one in self.choices if one.fits(source.path))
+        if is_private(source.path):
+            self.ignored += 1
+            return
         recognised = recognise(source, self.choices)
         if recognised is None or recognised.claim.strength < _BY_CONTENT:
             found = read_json_events(source, self.logsource, self.time_zone)
