@@ -45,7 +45,7 @@ from loganalyzer.sigma.match import Matches, match
 from loganalyzer.sigma.rule import Correlation, Rule
 from loganalyzer.sigma.store import digest, restore, without_examples
 from loganalyzer.source import Source
-from loganalyzer.windows import Ticket
+from loganalyzer.windows import Ticket, with_reported_errors
 
 Progress = Callable[[str, str, int], None]
 _Place: TypeAlias = tuple[str, str, tuple[bool, int, str], str]
@@ -185,7 +185,8 @@ def judge(
     correlating = correlated(rules.correlations, frames, match(rules.rules, frames))
     frames, matches = [*frames, *correlating.frames], correlating.matches
     signatures: tuple[Rule | Correlation, ...] = (*rules.rules, *rules.correlations)
-    attribution = attribute(catalogue, derived, frames, matches, signatures, options.ticket)
+    ticket = with_reported_errors(derived, options.ticket)
+    attribution = attribute(catalogue, derived, frames, matches, signatures, ticket)
     report = _report(inputs, reading, catalogue, derived, frames, matches, attribution, rules)
     return Judged(reading, tuple(frames), matches, {one.id: one for one in signatures}, report)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import accumulate
 
-from loganalyzer.facts import Attempt, Derived
+from loganalyzer.facts import REPORTED_ERROR, Attempt, Derived
 
 #: A cause may show itself this long before the command is given, and its effect a little after the end (linux.md 6.3).
 LOOKBACK = timedelta(minutes=30)
@@ -111,6 +111,22 @@ def relevance(derived: Derived, ticket: Ticket) -> Relevance:
         start = derived.last - END_OF_BUNDLE
         end = Window(start, derived.last, start, None, "the last day of the bundle, in which no backup attempt shows")
     return Relevance(failed, end, since, derived.last)
+
+
+def with_reported_errors(derived: Derived, ticket: Ticket) -> Ticket:
+    """The ticket with the errors that the bundle's own files report where evidence counts, behind those that it names.
+
+    A job or a portal text in a bundle says what a ticket would. Errors of jobs before the last success are history.
+    """
+    windows = relevance(derived, ticket)
+    told = dict.fromkeys(ticket.errors)
+    for frame in derived.frames:
+        if frame.logsource.product != "azure" or frame.logsource.category != "fact":
+            continue
+        for row in frame.rows.filter(fact=REPORTED_ERROR).iter_rows(named=True):
+            if windows.placed(row["@timestamp"], row["event.end"], row["time.assumed"] is not None, True) is not None:
+                told.setdefault(row["value"])
+    return replace(ticket, errors=tuple(told))
 
 
 def _window(found: Sequence[Attempt], number: int, last: datetime | None) -> Window:

@@ -14,11 +14,13 @@ from loganalyzer.facts.correlated import Correlating, correlated
 from loganalyzer.facts.coverage import Span, spans
 from loganalyzer.facts.fact_rows import fact_frames, version_number
 from loganalyzer.facts.operations import operation_frames
+from loganalyzer.facts.reported_errors import REPORTED_ERROR, reported_error_frames
 from loganalyzer.facts.series import gap_frames
 from loganalyzer.facts.tables import Tables, load_tables
 from loganalyzer.schema import DERIVED_COLUMNS, EventFrame
 
 __all__ = [
+    "REPORTED_ERROR",
     "Attempt",
     "Correlating",
     "Derived",
@@ -54,6 +56,7 @@ def derive(events: Sequence[EventFrame], tables: Tables, damaged: frozenset[str]
     frames = [
         *(_as_derived(frame) for frame in events if frame.logsource.category == "config"),
         *fact_frames(events, tables.facts),
+        *reported_error_frames(events),
         *gap_frames(events, tables.series, damaged),
         *operation_frames(events, tables.operations),
         *attempt_frames(found, platform),
