@@ -28,8 +28,10 @@ EXIT_INTERRUPTED = 130
 COMMANDS = {
     "scan": ("loganalyzer.cli.scan", "Find the documented cause of a failed backup in a bundle of logs."),
     "match": ("loganalyzer.cli.match", "Match any Sigma rules against event logs, JSON events or a bundle."),
-    "explain": ("loganalyzer.cli.explain", "Explain an error code, a cause, or pasted portal text (offline)."),
     "timeline": ("loganalyzer.cli.timeline", "Print the events of all sources of a bundle in the order of time."),
+    "export": ("loganalyzer.cli.export", "Write the events and findings of a bundle to Parquet, Arrow, NDJSON or CSV."),
+    "query": ("loganalyzer.cli.query", "Answer a question in SQL over the events and findings of a bundle."),
+    "explain": ("loganalyzer.cli.explain", "Explain an error code, a cause, or pasted portal text (offline)."),
     "formats": ("loganalyzer.cli.formats", "List the formats that can be read, or explain whose each file is."),
     "signatures": ("loganalyzer.cli.signatures", "List, show, test and lint the signatures."),
 }

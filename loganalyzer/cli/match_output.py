@@ -6,7 +6,6 @@ import io
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any, Final, Protocol, TypeAlias
 
@@ -18,6 +17,7 @@ from rich.text import Text
 from loganalyzer.cli.options import cannot_write, console_for
 from loganalyzer.redact import Redactor
 from loganalyzer.report.plain_text import cut_end, one_line, plain_json
+from loganalyzer.tables.redaction import hidden_value, names_a_secret
 
 #: Text that the rules bring, not the events.
 _OF_RULES: Final = frozenset({"rule_id", "rule_title", "level", "type", "rule_ids"})
@@ -41,29 +41,12 @@ def redacted(row: Mapping[str, Any], redactor: Redactor) -> dict[str, Any]:
 
 def _redacted(name: str, value: Any, redactor: Redactor) -> Any:
     if isinstance(value, str):
-        return _hidden(name, value, redactor) if _names_a_secret(name) else redactor.text(value)
+        return hidden_value(name, value, redactor) if names_a_secret(name) else redactor.text(value)
     if isinstance(value, list):
         return [_redacted(name, one, redactor) for one in value]
     if isinstance(value, dict):
         return redacted({redactor.text(key): one for key, one in value.items()}, redactor)
     return value
-
-
-@lru_cache(maxsize=4096)
-def _names_a_secret(name: str) -> bool:
-    """Whether a field of this name holds a secret, whatever its value looks like."""
-    written = f'{name}="x7Qp0LmZ"'
-    return Redactor().text(written) != written
-
-
-def _hidden(name: str, text: str, redactor: Redactor) -> str:
-    """A token for the whole value, unless it says nothing."""
-    prefix, suffix = f'{name}="', '"'
-    written = f"{prefix}{text}{suffix}"
-    whole = redactor.text(written)
-    if whole.startswith(prefix) and whole.endswith(suffix) and '"' not in text:
-        return whole[len(prefix) : len(whole) - len(suffix)]
-    return redactor.whole(text, "secret")
 
 
 class Sink(Protocol):

@@ -36,6 +36,7 @@ from loganalyzer.report.json_report import iso
 from loganalyzer.report.plain_text import cut_end, one_line, plain_json
 from loganalyzer.tables.events import LEVELS, Chosen, Wanted, choose, logsource_names, merged
 from loganalyzer.tables.redaction import ColumnRedactor
+from loganalyzer.tables.text import escaped_csv
 
 #: Name in the output and column of a merged event.
 FIELDS: Final = {
@@ -183,7 +184,7 @@ def _write(shown: pl.DataFrame, form: str, color: str) -> None:
         return
     write = {"ndjson": _ndjson, "csv": _csv}[form]
     for chunk in write(_blocks(shown)):
-        sys.stdout.buffer.write(plain_json(chunk).encode())
+        sys.stdout.buffer.write(chunk.encode())
     sys.stdout.buffer.flush()
 
 
@@ -200,7 +201,7 @@ def _blocks(shown: pl.DataFrame) -> Iterator[list[dict[str, Any]]]:
 
 def _ndjson(blocks: Iterator[list[dict[str, Any]]]) -> Iterator[str]:
     for rows in blocks:
-        yield "".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE).decode() for row in rows)
+        yield plain_json("".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE).decode() for row in rows))
 
 
 def _csv(blocks: Iterator[list[dict[str, Any]]]) -> Iterator[str]:
@@ -209,7 +210,7 @@ def _csv(blocks: Iterator[list[dict[str, Any]]]) -> Iterator[str]:
     for rows in blocks:
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(row.values() for row in rows)
-        yield text.getvalue()
+        yield escaped_csv(text.getvalue())
 
 
 def _write_text(shown: pl.DataFrame, color: str) -> None:
