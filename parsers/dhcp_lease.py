@@ -42,9 +42,9 @@ _NAME = (
     r"(?:^|[/!])(?:[^/!]*\.leases?|dhclient[^/!]*\.lease[^/!]*|lease-[^/!]+\.xml|internal-[^/!]+\.lease)$"
     r"|[/!](?:netif/leases/\d+|wicked/lease[^/!]*)$"
 )
-_CONTENT = r"^\s*lease6? \{\s*$|^\s*option dhcp-server-identifier \S|^SERVER_ADDRESS=[\d.]+\s*$|^\s*<ipv[46]:dhcp>\s*$"
+_CONTENT = r"^[ \t]*lease6? \{|^[ \t]*option dhcp-server-identifier \S|^SERVER_ADDRESS=[\d.]+\r?$|^[ \t]*<ipv[46]:dhcp>"
 _OPTION_245 = r"(?:option[ _-])?(?:(?:unknown|private|option)[_-])?245"
-_ISC = re.compile(r"^\s*(?:(option) )?([\w.-]+)\s*(.*?);?\s*$")
+_ISC = re.compile(r"^(?:option )?([\w.-]+)(.*)$")
 _ISC_TIME = re.compile(r"^(?:\d )?(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d)$")
 _ISC_EPOCH = re.compile(r"^epoch (\d{1,12})")
 _KEY = re.compile(r"^([A-Za-z][\w-]*)=(.*)$")
@@ -151,7 +151,7 @@ def _isc(lines: Sequence[Line], rejected: list[Rejected]) -> Iterator[dict[str, 
             if block:
                 yield _isc_row([*block, line])
             block = []
-        elif block or text.startswith("option ") or _ISC.sub(r"\2", text) in _NAMES:
+        elif block or text.startswith("option ") or _statement(text)[0] in _NAMES:
             block.append(line)
         else:
             rejected.append(Rejected(line, "no statement of a lease"))
@@ -162,9 +162,7 @@ def _isc(lines: Sequence[Line], rejected: list[Rejected]) -> Iterator[dict[str, 
 def _isc_row(block: Sequence[Line]) -> dict[str, object]:
     row: dict[str, object] = {"client": "dhclient"}
     for line in block:
-        if (found := _ISC.match(line.text)) is None:
-            continue
-        name, value = found[2].lower(), found[3].strip().strip('"')
+        name, value = _statement(line.text.strip())
         if re.fullmatch(_OPTION_245, name):
             row["option_245"] = _dotted(value)
         elif (column := _NAMES.get(name)) in _TIMES:
@@ -172,6 +170,12 @@ def _isc_row(block: Sequence[Line]) -> dict[str, object]:
         elif column is not None:
             row[column] = _seconds(value) if column == "lease_seconds" else value
     return _finished(row, block)
+
+
+def _statement(text: str) -> tuple[str, str]:
+    """Name and value of ``option routers 10.0.0.1;``; a comment may stand behind a time."""
+    found = _ISC.match(text)
+    return (found[1].lower(), found[2].strip().removesuffix(";").strip('" ')) if found else ("", "")
 
 
 def _isc_time(column: str, value: str) -> dict[str, object]:

@@ -47,6 +47,8 @@ _COLUMNS: Mapping[str, pl.DataType] = {
 }
 #: A rule for more addresses or ports than these is not spread over rows.
 _MOST_ROWS = 64
+#: No rule is longer; the elements of a set may be.
+_LONGEST = 8192
 #: Names for ports that listings print without ``-n``.
 _PORTS = {"http": "80", "https": "443", "domain": "53", "ssh": "22", "bootps": "67", "bootpc": "68"}
 #: Protocols as numbers, and the words for any.
@@ -67,8 +69,8 @@ _LIST_HEAD = re.compile(
 )
 _NFT_TABLE = re.compile(r"^\s*table (?:(ip6?|inet|arp|bridge|netdev) )?(\S+) \{")
 _NFT_CHAIN = re.compile(r"^\s*chain (\S+) \{")
-_NFT_HOOK = re.compile(r"type \w+ hook (\w+)\b[^;]*;(?:\s*policy (\w+);)?")
-_NFT_POLICY = re.compile(r"^\s*policy (\w+);")
+_NFT_HOOK = re.compile(r"^\s*type \w+ hook (\w+)\b")
+_NFT_POLICY = re.compile(r"\bpolicy (\w+);")
 _NFT_SET = re.compile(r"^\s*(?:set|map|flowtable|ct \w+|counter|quota|limit) [^{]*\{")
 _COMMAND = re.compile(r"^\s*(?:\[?[\w.-]+@[\w.-]+[^#$]*[#$]|[#$>])?\s*(?:sudo )?(?:ip6?tables(?:-save)?|nft)\b")
 _TABLE_IN_COMMAND = re.compile(r"-t (\w+)")
@@ -117,7 +119,7 @@ class PacketFilterText:
 
     def claim(self, path: str, head: bytes) -> Claim | None:
         """By lines that only these tools print."""
-        lines = [line.rstrip() for line in text_head(head).splitlines()]
+        lines = [line.rstrip()[:_LONGEST] for line in text_head(head).splitlines()]
         saved = any(_SAVED_CHAIN.match(line) for line in lines) and any(_TABLE.match(line) for line in lines)
         listed = any(_LISTED_CHAIN.match(line) for line in lines) and any(_LIST_HEAD.match(line) for line in lines)
         ruled = any(_POLICY.match(line) or _NEW_CHAIN.match(line) or _is_rule(line) for line in lines)
@@ -135,10 +137,10 @@ class PacketFilterText:
         place = _place_by_name(source.name)
         rows: list[dict[str, object]] = []
         for line in lines:
-            found = None if "\0" in line.text else _read_line(line.text.rstrip(), place)
+            odd = "\0" in line.text or (len(line.text) > _LONGEST and place.depth[-1:] != ["set"])
+            found = None if odd else _read_line(line.text.rstrip(), place)
             if found is None:
-                why = "not text: the line holds NUL characters" if "\0" in line.text else "no line of a packet filter"
-                rejected.append(Rejected(line, why))
+                rejected.append(Rejected(line, "no text of a rule" if odd else "no line of a packet filter"))
                 continue
             rows.extend(row | cited([line]) | {"message": line.text.strip()} for row in found)
         return listing(source, self.logsource, lines, rows, _COLUMNS, rejected)
@@ -157,7 +159,7 @@ def _is_rule(line: str) -> bool:
 
 def _read_line(text: str, place: _Place) -> Sequence[dict[str, object]] | None:
     """The rows of a line; none for one that only tells where the next ones belong; None for no line of these tools."""
-    if _COMMAND.match(text):
+    if _COMMAND.match(text[:300]):
         table = _TABLE_IN_COMMAND.search(text)
         place.table, place.family = table[1] if table else "filter", "ip6" if "ip6tables" in text else None
         return []
@@ -205,31 +207,25 @@ def _listed_line(text: str, place: _Place) -> Sequence[dict[str, object]] | None
 
 
 def _listed_rule(text: str, place: _Place) -> dict[str, object] | None:
-    """A row of ``iptables -L``: fixed columns, then the conditions in words. The target may be empty."""
-    before = (r"\d+\s+" if place.numbered else "") + (
-        r"(?P<packets>\d+\w?)\s+(?P<bytes>\d+\w?)\s+" if place.counted else ""
-    )
-    inside = r"(?P<i>\S+)\s+(?P<o>\S+)\s+" if place.interfaces else ""
-    found = re.match(
-        rf"^\s*{before}(?:(?P<target>\S+)\s+)?(?P<protocol>!?\w+)\s+(?:--|-f|!f|\s)\s+{inside}"
-        r"(?P<source>!?[\w.:/-]+)\s+(?P<destination>!?[\w.:/-]+)(?:\s+(?P<rest>.*))?$",
-        text,
-    )
-    if found is None:
+    """A row of ``iptables -L``: fixed columns, of which the target may be empty, then the conditions in words."""
+    words = text.split()
+    before = place.numbered + 2 * place.counted
+    option = next((n for n, word in enumerate(words[: before + 3]) if n > before and word in ("--", "-f", "!f")), None)
+    if option is None or len(words) < option + 3 + 2 * place.interfaces:
         return None
-    part = found.groupdict()
-    row = _words(part["rest"] or "")
-    protocol = _PROTOCOLS.get(part["protocol"], part["protocol"])
-    row |= {"target": part["target"], "protocol": protocol}
-    row |= {"packets": _count(part.get("packets")), "bytes": _count(part.get("bytes"))}
+    counters = words[place.numbered : before] if place.counted else (None, None)
+    rest = words[option + 1 :]
+    inside, outside = (rest.pop(0), rest.pop(0)) if place.interfaces else ("*", "*")
+    row = _words(" ".join(rest[2:]))
+    protocol = words[option - 1]
+    row |= {"target": words[before] if option - 1 > before else None, "protocol": _PROTOCOLS.get(protocol, protocol)}
+    row |= {"packets": _count(counters[0]), "bytes": _count(counters[1])}
     negated = str(row.get("negated") or "").split()
-    for name, value in (
-        *(("source", part["source"]), ("destination", part["destination"])),
-        *(("in_interface", part.get("i")), ("out_interface", part.get("o"))),
+    for name, value in zip(
+        ("source", "destination", "in_interface", "out_interface"), (*rest[:2], inside, outside), strict=True
     ):
-        if value is not None and value.startswith("!"):
-            negated.append(name)
-        row[name] = _address((value or "*").lstrip("!"))
+        negated += [name] if value.startswith("!") else []
+        row[name] = _address(value.lstrip("!"))
     return row | {"negated": " ".join(negated) or None}
 
 
@@ -303,11 +299,10 @@ def _nft_line(text: str, place: _Place) -> Sequence[dict[str, object]] | None:
         place.depth.append("chain")
         place.chain, place.hook = found[1], None
         return _closed(text, place)
-    if place.depth[-1] == "chain" and (found := _NFT_HOOK.search(text)):
+    if place.depth[-1] == "chain" and (found := _NFT_HOOK.match(text)):
         place.hook = found[1]
-        policy = _NFT_POLICY.search(text[found.end() :])
-        word = found[2] or (policy[1] if policy else None)
-        return [place.row("chain", target=word.upper() if word else None)]
+        policy = _NFT_POLICY.search(text)
+        return [place.row("chain", target=policy[1].upper() if policy else None)]
     if text.strip() == "}":
         place.depth.pop()
         place.chain = place.chain if "chain" in place.depth else None

@@ -86,7 +86,9 @@ _TAIL = re.compile(SYSLOG_LINE)
 _AGO = re.compile(r"(\d{1,6}) ?(years?|months?|weeks?|days?|h|min|s|ms)\b")
 _AGO_DAYS = {"y": 366.0, "mo": 31.0, "w": 7.0, "d": 1.0, "h": 1 / 24}
 _STATE_TIME = re.compile(r"^[A-Z][a-z]{2} (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?: ([A-Z0-9+-]{1,6}))?$")
+#: Characters of a line of the journal that are read, and of one of a state.
 _LONGEST = 65536
+_WIDEST = 1024
 
 _STATUS = (
     "● walinuxagent.service - Azure Linux Agent\n"
@@ -137,7 +139,7 @@ class SystemctlText:
 
     def claim(self, path: str, head: bytes) -> Claim | None:
         """By the lines that only ``systemctl`` prints; a lone word needs the command's name in the file's."""
-        lines = text_head(head).splitlines()
+        lines = [line[:_WIDEST] for line in text_head(head).splitlines()]
         if any(_LOADED.match(line) for line in lines) and any(_ACTIVE.match(line) for line in lines):
             first = next((line for line in lines if line.strip()), "")  # a log may quote it
             own = any(form.search(first) for form in (_HEAD, _NOT_FOUND, _COMMAND, _LOADED, _LEGEND))
@@ -195,7 +197,7 @@ class _Reader:
         self.tail += [(line, unit) for line in block[first_tail:] if not line.blank and not _LEGEND.match(line.text)]
         row: dict[str, object] = {"kind": "status", "unit": unit, "description": head[2] if head else None}
         for line in own:
-            row |= self._status_line(line.text)
+            row |= self._status_line(line.text[:_WIDEST])
         return row | cited(own) | {"message": "\n".join(line.text.strip() for line in own)[:_LONGEST]}
 
     def _status_line(self, text: str) -> dict[str, object]:
@@ -234,7 +236,7 @@ class _Reader:
             self.known = Known(until, "the year is that of the unit's state", utc)
 
     def _single(self, line: Line) -> dict[str, object]:
-        text = line.text.rstrip()
+        text = line.text.rstrip()[:_WIDEST]
         message: dict[str, object] = {"message": text.strip()}
         if found := _NOT_FOUND.match(text):
             return message | {"kind": "status", "unit": found[1], "load_state": "not-found"}
@@ -257,14 +259,21 @@ class _Reader:
 
 def _status_block(lines: Sequence[Line], start: int) -> Sequence[Line]:
     """The lines of one unit's status from its head on; none where no status begins."""
-    if not (_HEAD.match(lines[start].text) and start + 1 < len(lines) and _LOADED.match(lines[start + 1].text)):
+    if not _begins_status(lines, start):
         return ()
     end = start + 2
-    while end < len(lines) and not (_NOT_FOUND.match(lines[end].text) or _COMMAND.search(lines[end].text)):
-        if end + 1 < len(lines) and _HEAD.match(lines[end].text) and _LOADED.match(lines[end + 1].text):
+    while end < len(lines) and not _begins_status(lines, end):
+        text = lines[end].text[:_WIDEST]
+        if _NOT_FOUND.match(text) or _COMMAND.search(text):
             break
         end += 1
     return lines[start:end]
+
+
+def _begins_status(lines: Sequence[Line], place: int) -> bool:
+    if place + 1 >= len(lines) or not _LOADED.match(lines[place + 1].text[:_WIDEST]):
+        return False
+    return _HEAD.match(lines[place].text[:_WIDEST]) is not None
 
 
 def _ended(text: str) -> dict[str, object]:
