@@ -98,6 +98,8 @@ _KERNEL_SECONDS = r"^\[ *(\d{1,9}\.\d{1,6})\] ?"
 
 #: Half a year: a stamp without a year that goes back by more began a new one.
 _HALF_YEAR = timedelta(days=183)
+#: In a leap year, as all stamps are compared: one that goes on by more is a line of the old year that came late.
+_NEARLY_A_YEAR = timedelta(days=365)
 #: No zone is farther from another than this: times of one moment lie within it.
 _SAME_MOMENT = timedelta(hours=14, minutes=5)
 _DATE_IN_NAME = re.compile(r"[.-](20\d\d)-?(\d\d)-?(\d\d)(?=[.-]|$)")
@@ -280,7 +282,9 @@ def _with_years(rows: pl.DataFrame, known: Known) -> pl.DataFrame:
     leap = pl.concat_str(pl.lit("2000-"), "month_day", pl.lit(" "), "clock")
     rows = rows.with_columns(leap.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False).alias("leap"))
     before = pl.col("leap").forward_fill().shift()
-    step = pl.when(pl.col("leap") - before < -_HALF_YEAR).then(1).when(pl.col("leap") - before > _HALF_YEAR).then(-1)
+    step = (
+        pl.when(pl.col("leap") - before < -_HALF_YEAR).then(1).when(pl.col("leap") - before > _NEARLY_A_YEAR).then(-1)
+    )
     rows = rows.with_columns(step.fill_null(0).cum_sum().alias("turns"), _said_year().alias("said_year"))
     rows = rows.with_columns((pl.coalesce("year", "said_year") - pl.col("turns")).alias("base"))
     why = pl.lit("the year is that of full times in the same file")
