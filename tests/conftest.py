@@ -1,0 +1,15 @@
+"""How the generated tests run: the same cases every time, so that a change is judged by what it changed.
+
+Chance finds what nobody thought of, but a run that fails by chance says nothing about the change that it ran on. To search
+with new cases, set ``HYPOTHESIS_PROFILE=search``, and write what it finds down as an ``@example``.
+"""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import settings
+
+settings.register_profile("same", derandomize=True)
+settings.register_profile("search", derandomize=False)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
