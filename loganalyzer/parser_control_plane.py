@@ -1,7 +1,8 @@
 """The parser kit for exports of the Azure control plane: JSON of az, PowerShell and REST, whole or cut, in other text.
 
-A list, ``{"value": [...]}`` or single objects become records that cite their lines. A file that ends in the middle is
-read to the last member that is whole; what follows is rejected with the reason.
+A list, ``{"value": [...]}`` or single objects become records that cite their lines; so do the objects that PowerShell
+prints as lists of keys. A file that ends in the middle is read to the last member that is whole; what follows is
+rejected with the reason.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ import polars as pl
 
 from loganalyzer.event_time import read_time
 from loganalyzer.parser import Claim, Parsed
+from loganalyzer.parser_format_list import listed_objects, looks_listed
 from loganalyzer.parser_json import compact, inner_json, items, member, text_of
 from loganalyzer.parser_listing import (
+    DOCUMENT_LIMIT,
     Line,
     Rejected,
     cited,
@@ -37,17 +40,22 @@ __all__ = [
     "JsonExport",
     "Record",
     "Row",
+    "Whole",
     "claim_export",
     "duration_seconds",
     "errors_in",
+    "export_rows",
     "field_of",
     "first_text",
+    "ids_of",
     "moment",
     "named_value",
     "parsed_export",
     "read_export",
     "resource",
     "texts_of",
+    "timed",
+    "truth",
 ]
 
 Row: TypeAlias = dict[str, object]
@@ -55,6 +63,7 @@ Row: TypeAlias = dict[str, object]
 #: Where JSON begins: a bracket with what JSON has behind it.
 _OPENING = re.compile(r"\{(?=\s*[\"}])|\[(?=\s*[{\]])")
 _WRAPPED = re.compile(r"\{\s*\"(?:value|Value|Count)\"\s*:\s*(?:\d+\s*,\s*\"value\"\s*:\s*)?\[")
+_EMPTY = re.compile(r"\s*(?:\[\s*\]|\{\s*\"value\"\s*:\s*\[\s*\]\s*(?:,\s*\"nextLink\"\s*:\s*null\s*)?\})\s*", re.I)
 _BETWEEN = re.compile(r"[\s,]*")
 _TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[\]{},:"]|[^\s\[\]{},:"]+', re.DOTALL)
 _CLOSING = {"[": "]", "{": "}"}
@@ -89,16 +98,43 @@ class JsonExport:
     damage: tuple[str, ...] = ()
 
 
-def claim_export(path: str, head: bytes, *, name: str, marks: Sequence[str], text: str) -> Claim | None:
-    """A claim by the keys of an export: each of ``marks`` (regexes, in any case) must be in the head.
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """All rows of an export, where rows about all of them are cited, and whether nothing of it is missing or odd."""
 
-    With a fitting ``name`` 88, else 58: keys of Azure's resources are distinctive, names that people give are not.
+    rows: list[Row]
+    place: Mapping[str, object]
+    complete: bool
+
+
+Completing: TypeAlias = Callable[[Whole], Iterable[Row]]
+
+
+def claim_export(
+    path: str, head: bytes, *, name: str, keys: Sequence[str], words: Sequence[str] = (), text: str, listed: bool = True
+) -> Claim | None:
+    """A claim by the keys of an export: each of ``keys`` (regexes of a key's name, in any case) must be in the head.
+
+    ``words`` are further regexes that must match somewhere. With a fitting ``name`` 88, else 58: keys of Azure's
+    resources are distinctive, names that people give are not. Keys of a list of PowerShell count too if ``listed``.
+    An empty list is nothing but its name: 56.
     """
     decoded = console_head(head)
-    if not _OPENING.search(decoded) or not all(re.search(mark, decoded, re.IGNORECASE) for mark in marks):
-        return None
     named = re.search(name, path.replace("\\", "/"), re.IGNORECASE) is not None
+    if named and _EMPTY.fullmatch(decoded):
+        return Claim(56, f"an empty list, named like {text}")
+    if not all(re.search(word, decoded, re.IGNORECASE) for word in words):
+        return None
+    if not _has_keys(decoded, keys, listed):
+        return None
     return Claim(88, f"named and built like {text}") if named else Claim(58, f"built like {text}")
+
+
+def _has_keys(decoded: str, keys: Sequence[str], listed: bool) -> bool:
+    if _OPENING.search(decoded) and all(re.search(rf'"(?:{key})"\s*:', decoded, re.IGNORECASE) for key in keys):
+        return True
+    in_lists = (re.search(rf"^ *(?:{key})(?:\[\d+\])? * :", decoded, re.I | re.M) for key in keys)
+    return listed and looks_listed(decoded) and all(in_lists)
 
 
 def parsed_export(
@@ -106,14 +142,13 @@ def parsed_export(
     logsource: LogSource,
     own: Mapping[str, pl.DataType],
     rows_of: Callable[[Record], Iterable[Row]],
-    summed: Callable[[Sequence[Row]], Iterable[Row]] | None = None,
+    completed: Completing | None = None,
 ) -> Parsed:
-    """The result of a JSON export: the rows that ``rows_of`` makes of each record.
+    """The result of an export: the rows that ``rows_of`` makes of each record; a record that gives none is rejected.
 
-    A record that gives no row is rejected. ``summed`` makes further rows of all of them; these cite the first line.
+    ``completed`` gets all of them, and gives them back with what only shows in the whole of the export.
     """
-    export = read_export(source)
-    return export_rows(source, export, logsource, own, rows_of, summed)
+    return export_rows(source, read_export(source), logsource, own, rows_of, completed)
 
 
 def export_rows(
@@ -122,7 +157,7 @@ def export_rows(
     logsource: LogSource,
     own: Mapping[str, pl.DataType],
     rows_of: Callable[[Record], Iterable[Row]],
-    summed: Callable[[Sequence[Row]], Iterable[Row]] | None = None,
+    completed: Completing | None = None,
 ) -> Parsed:
     """As `parsed_export`, of what was read before."""
     rows: list[Row] = []
@@ -134,11 +169,15 @@ def export_rows(
         if not found:
             why = "an object that has none of the fields of such an export"
             rejected.append(Rejected(replace(record.lines[0], length=0), why))
-    if summed is not None and export.records:
-        place = cited(export.records[-1].lines)
-        rows += [place | row for row in summed(rows)]
+    if completed is not None and export.lines and (rows or not export.records):
+        complete = not export.damage and all(one.why == _AROUND for one in rejected)
+        rows = list(completed(Whole(rows, cited(_last(export)), complete)))
     parsed = _listing(source, logsource, export, rows, own, rejected)
     return replace(parsed, damage=export.damage)
+
+
+def _last(export: JsonExport) -> Sequence[Line]:
+    return export.records[-1].lines if export.records else export.lines
 
 
 def _listing(
@@ -163,9 +202,9 @@ def _clean(row: Row) -> Row:
 
 def read_export(source: Source) -> JsonExport:
     """Finds the objects of a text, whatever stands around them."""
-    export = JsonExport(console_lines(source.data))
-    reading = _Reading(source, export)
-    reading.run()
+    export = JsonExport(console_lines(source.data, DOCUMENT_LIMIT))
+    _Reading(source, export).run()
+    export.records.sort(key=lambda record: record.lines[0].number)
     return export
 
 
@@ -176,11 +215,22 @@ class _Reading:
         self._data = source.data
         self._export = export
         self._encoding = console_encoding(source.data)
-        self._text = "\n".join(line.text for line in export.lines)
-        lengths = (len(line.text) + 1 for line in export.lines[:-1])
+        self._texts = self._without_lists(export)
+        self._text = "\n".join(self._texts)
+        lengths = (len(text) + 1 for text in self._texts[:-1])
         self._starts = list(accumulate(lengths, initial=0)) if export.lines else []
         self._used = 0  # all characters before it are read or rejected
         self._torn = 0
+
+    @staticmethod
+    def _without_lists(export: JsonExport) -> list[str]:
+        """The texts of the lines, blank where objects of Format-List stand, which become records here."""
+        texts = [line.text for line in export.lines]
+        for one in listed_objects(export.lines):
+            export.records.append(Record(one.value, one.lines))
+            for line in one.lines:
+                texts[line.number - 1] = ""
+        return texts
 
     def run(self) -> None:
         """Reads all there is."""
@@ -271,7 +321,7 @@ class _Reading:
         for number in range(self._line(start), self._line(end - 1) + 1):
             line, first = self._export.lines[number], self._starts[number]
             inside = max(start - first, 0)
-            piece = line.text[inside : end - first]
+            piece = self._texts[number][inside : end - first]
             if piece.strip("\x00 \t\r,"):
                 self._export.rejected.append(Rejected(self._piece(line, inside, end - first), why))
 
@@ -342,10 +392,31 @@ def named_value(value: object, name: str) -> str | None:
 
 def moment(value: object, *names: str) -> datetime | None:
     """A time in UTC (ISO 8601, ``/Date(ms)/``, PowerShell's ``{"value": ..., "DateTime": ...}``); None: unknown."""
+    return _time(value, names)[0]
+
+
+def timed(value: object, *names: str) -> Row:
+    """``@timestamp`` of the first of these members that is a time, and what had to be assumed of its zone."""
+    found = next((told for name in names if (told := _time(value, (name,)))[0] is not None), (None, None))
+    return {"@timestamp": found[0], "time.assumed": found[1]}
+
+
+def _time(value: object, names: Sequence[str]) -> tuple[datetime | None, str | None]:
     found = field_of(value, *names)
     if isinstance(found, Mapping):
         found = member(found, "value")
-    return read_time(found, None)[0] if isinstance(found, str) else None
+    return read_time(found, None) if isinstance(found, str) else (None, None)
+
+
+def truth(value: object) -> bool | None:
+    """A truth value, also as text in any case; None: neither."""
+    return value if isinstance(value, bool) else {"true": True, "false": False}.get(str(value).strip().casefold())
+
+
+def ids_of(value: object, *names: str) -> str | None:
+    """The first of these members that is text, as a resource id to compare: in lower case, without a slash behind."""
+    found = first_text(value, *names)
+    return found.lower().rstrip("/") if found else None
 
 
 def texts_of(value: object) -> str | None:

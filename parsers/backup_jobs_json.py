@@ -5,14 +5,14 @@ A job is a row, each of its tasks and errors another. The time of a job is its e
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import orjson
-import polars as pl
 
 from loganalyzer.parser import Claim, LogSource, ParseContext, Parsed, Parser, Sample, Source
+from loganalyzer.parser_backup_jobs import JOB_COLUMNS, completed_jobs, is_running, kind_of_job
 from loganalyzer.parser_control_plane import (
     Record,
     Row,
@@ -24,30 +24,11 @@ from loganalyzer.parser_control_plane import (
     parsed_export,
     resource,
     texts_of,
+    timed,
 )
-from loganalyzer.parser_json import items, member, text_of
-from loganalyzer.schema import TIMESTAMP
+from loganalyzer.parser_json import items, member
 
 _LOGSOURCE = LogSource("azure", "backupjob")
-
-#: ``kind``: job, task or error. ``item`` is the VM, ``duration`` in seconds, ``task`` the name of a step.
-_COLUMNS: Mapping[str, pl.DataType] = {
-    "kind": pl.String(),
-    "job_id": pl.String(),
-    "operation": pl.String(),
-    "status": pl.String(),
-    "start": TIMESTAMP,
-    "end": TIMESTAMP,
-    "duration": pl.Int64(),
-    "task": pl.String(),
-    "error_code": pl.String(),
-    "error_title": pl.String(),
-    "error_message": pl.String(),
-    "recommendations": pl.String(),
-    "item": pl.String(),
-    "vault": pl.String(),
-    "activity_id": pl.String(),
-}
 
 _VAULT = "/subscriptions/0/resourceGroups/rg-v/providers/Microsoft.RecoveryServices/vaults/vault-x/backupJobs/"
 _JOB = {
@@ -157,13 +138,14 @@ class BackupJobsJson:
             path,
             head,
             name=r"(?:^|[/!])[^/!]*(?:backup[-_ ]?jobs?|jobs?)[^/!]*$",
-            marks=(r'"(?:entityFriendlyName|WorkloadName)"\s*:', r'"operation"\s*:', r'"backupManagementType"\s*:'),
+            keys=("entityFriendlyName|WorkloadName", "operation", "backupManagementType"),
             text="backup jobs of a vault",
+            listed=False,
         )
 
     def parse(self, source: Source, context: ParseContext) -> Parsed:
         """One row a job, then its errors and tasks."""
-        return parsed_export(source, self.logsource, _COLUMNS, _rows)
+        return parsed_export(source, self.logsource, JOB_COLUMNS, _rows, completed_jobs)
 
 
 def _rows(record: Record) -> Iterator[Row]:
@@ -171,29 +153,37 @@ def _rows(record: Record) -> Iterator[Row]:
     operation, status = first_text(job, "operation"), first_text(job, "status")
     if operation is None and status is None:
         return
-    start, end = moment(job, "startTime"), moment(job, "endTime")
-    running = (status or "").casefold() in ("inprogress", "cancelling")
-    identifier = text_of(member(job, "id"))
+    running = is_running(status)
+    tasks = items(field_of(field_of(job, "extendedInfo"), "tasksList")) or items(member(job, "SubTasks"))
     shared: Row = {
-        "@timestamp": start if running else end,
+        **timed(job, "startTime" if running else "endTime"),
         "job_id": first_text(job, "JobId") or first_text(job, "name"),
         "operation": operation,
         "status": status,
-        "start": start,
-        "end": None if running else end,
+        "start": moment(job, "startTime"),
+        "end": None if running else moment(job, "endTime"),
         "item": first_text(job, "entityFriendlyName", "WorkloadName"),
-        "vault": resource(identifier, "vaults"),
+        "vault": resource(member(job, "id"), "vaults"),
         "activity_id": first_text(job, "activityId"),
+        "vm_version": first_text(job, "virtualMachineVersion"),
     }
+    kind = kind_of_job(first_text(job, "backupManagementType"))
     told = f"{operation} of {shared['item'] or 'an item'}: {status}"
-    yield shared | {"kind": "job", "duration": duration_seconds(field_of(job, "duration")), "message": told}
+    states = {"snapshot_task": _state(tasks, "snapshot"), "transfer_task": _state(tasks, "transfer")}
+    yield shared | states | {"kind": kind, "duration": duration_seconds(field_of(job, "duration")), "message": told}
+    if kind != "job":
+        return
     yield from (shared | row for row in _errors(job))
-    for task in items(field_of(member(job, "extendedInfo") or field_of(job, "extendedInfo"), "tasksList")) or items(
-        member(job, "SubTasks")
-    ):
+    for task in tasks:
         name, state = first_text(task, "taskId", "name"), first_text(task, "status")
         own: Row = {"kind": "task", "task": name, "status": state, "message": f"{name}: {state}"}
         yield shared | own | {"duration": duration_seconds(member(task, "duration"))}
+
+
+def _state(tasks: Iterable[object], word: str) -> str | None:
+    """The state of the task whose name has this word in it."""
+    named = ((first_text(task, "taskId", "name") or "", first_text(task, "status")) for task in tasks)
+    return next((state for name, state in named if word in name.casefold()), None)
 
 
 def _errors(job: object) -> Iterator[Row]:
