@@ -19,6 +19,12 @@ from loganalyzer.source import Source
 #: ``event.original`` of a JSON row: at most this many bytes of its compact text.
 ORIGINAL_LIMIT = 4096
 
+#: Bytes of a document that are read: what is longer is an export, and those can be had with one object a line.
+JSON_LIMIT = 64 * 1024 * 1024
+#: Values and keys of a document that are read. Each costs some 100 bytes, ``[],`` and ``{},`` only three in the file;
+#: a list of events has one in 20 bytes.
+JSON_VALUES = 4_000_000
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DOTNET_EPOCH = datetime(1, 1, 1, tzinfo=UTC)
 _JSON_DATE = re.compile(r"\A\\?/Date\((-?\d{1,16})(?:[+-]\d{4})?\)\\?/\Z")
@@ -42,11 +48,15 @@ def read_json(source: Source) -> object:
     """The value of a JSON file in any Unicode encoding, with or without byte order mark and trailing NULs.
 
     Raises:
-        UnreadableError: it is no JSON; with the place as ``path:line``.
+        UnreadableError: it is no JSON, with the place as ``path:line``; or more than is read of a document.
     """
+    if source.size > JSON_LIMIT:
+        raise UnreadableError(f"a JSON document of more than {JSON_LIMIT >> 20} MiB is not read")
     text = decode(source.data).rstrip("\x00 \t\r\n")
     if not text:
         raise UnreadableError("the file holds only blanks or NULs: its content was never written or was lost")
+    if sum(map(text.count, ",[{")) > JSON_VALUES:
+        raise UnreadableError(f"a JSON document of more than {JSON_VALUES} values is not read")
     try:
         value: object = orjson.loads(text)
     except orjson.JSONDecodeError as error:

@@ -10,14 +10,19 @@ import codecs
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import polars as pl
 
-from loganalyzer.parser import HEAD_SIZE, Parsed, Source
+from loganalyzer.parser import HEAD_SIZE, LINE_LIMIT, REJECTED_LIMIT, Parsed, Source
 from loganalyzer.schema import REJECTED_COLUMNS, EventFrame, LogSource, conform
 
 #: ``event.original`` of a row: at most this many characters of its lines.
 ORIGINAL_LIMIT = 8192
+
+#: What may be read of a line that holds a whole document: bytes. An answer of Azure's REST API stands on one line, and
+#: a page of it has 1000 records at most.
+DOCUMENT_LIMIT = 16 * LINE_LIMIT
 
 _KANA = re.compile("[\u3041-\u30ff]")
 #: Marks that editors, consoles and UTF-16 copies leave in a line.
@@ -84,19 +89,30 @@ def console_head(head: bytes) -> str:
     return head.decode(console_encoding(head), errors="replace").translate(_MARKS)
 
 
-def console_lines(data: bytes) -> list[Line]:
-    """All physical lines. Bad bytes become U+FFFD; the byte order mark counts to the first line."""
+def console_lines(data: bytes, longest: int | None = LINE_LIMIT) -> list[Line]:
+    """All physical lines. Bad bytes become U+FFFD; the byte order mark counts to the first line.
+
+    Of a line of more than ``longest`` bytes the rest is left out, as each copy of it would cost its size again: the
+    line ends there, the next one begins where it does, and what lies between is ``unread``. None: any length.
+    """
     encoding = console_encoding(data)
-    end = {"utf-16-le": b"\n\0", "utf-16-be": b"\0\n"}.get(encoding, b"\n")
-    lines, offset = [], 0
-    for number, piece in enumerate(_pieces(data, end), start=1):
-        text = piece.decode(encoding, errors="replace").translate(_MARKS)
-        lines.append(Line(number, offset, len(piece), text.rstrip("\r\n")))
-        offset += len(piece)
+    lines, view = [], memoryview(data)
+    for number, (start, stop) in enumerate(_places(data, encoding), start=1):
+        length = stop - start if longest is None else min(stop - start, longest)
+        piece = view[start : start + length]
+        if length < stop - start:
+            decoder = codecs.getincrementaldecoder(encoding)("replace")
+            text = decoder.decode(piece)
+            length -= len(decoder.getstate()[0])  # the last character may go on behind the limit
+        else:
+            text = str(piece, encoding, "replace").rstrip("\r\n")
+        lines.append(Line(number, start, length, text if text.isascii() else text.translate(_MARKS)))
     return lines
 
 
-def _pieces(data: bytes, end: bytes) -> Iterator[bytes]:
+def _places(data: bytes, encoding: str) -> Iterator[tuple[int, int]]:
+    """Where each line starts and where the next one does."""
+    end = {"utf-16-le": b"\n\0", "utf-16-be": b"\0\n"}.get(encoding, b"\n")
     start = search = 0
     while start < len(data):
         found = data.find(end, search)
@@ -104,8 +120,20 @@ def _pieces(data: bytes, end: bytes) -> Iterator[bytes]:
             search = found + 1
             continue
         stop = len(data) if found < 0 else found + len(end)
-        yield data[start:stop]
+        yield start, stop
         start = search = stop
+
+
+def unread(source: Source, lines: Sequence[Line]) -> list[Rejected]:
+    """What overlong lines of ``console_lines`` have beyond the limit, to be rejected with the reason."""
+    found = []
+    for line, following in zip_longest(lines, lines[1:]):
+        start, stop = line.offset + line.length, following.offset if following else source.size
+        if start < stop:
+            text = source.data[start : start + 2 * REJECTED_LIMIT].decode(console_encoding(source.data), "replace")
+            why = f"the line is longer than {round(line.length / 1024)} KiB: the rest of it was not read"
+            found.append(Rejected(Line(line.number, start, stop - start, text), why))
+    return found
 
 
 def paragraphs(lines: Sequence[Line]) -> list[list[Line]]:
@@ -152,12 +180,15 @@ def listing(
     own: Mapping[str, pl.DataType],
     rejected: Sequence[Rejected] = (),
 ) -> Parsed:
-    """The result of a listing: one frame of ``rows`` (each with ``cited``), ``own`` columns beside the shared ones."""
+    """The result of a listing: one frame of ``rows`` (each with ``cited``), ``own`` columns beside the shared ones.
+
+    What ``lines``, all of the source, leave out of it is rejected too.
+    """
     place: dict[str, pl.DataType] = {"log.line": pl.Int64(), "log.offset": pl.Int64(), "log.length": pl.Int64()}
     text: dict[str, pl.DataType] = {"event.original": pl.String(), "message": pl.String()}
     frame = pl.DataFrame(list(rows), schema=place | text | dict(own), strict=False)
     frame = frame.with_columns(pl.int_range(pl.len()).alias("event.sequence"))
-    lost = rejected_lines(rejected)
+    lost = rejected_lines([*rejected, *unread(source, lines)])
     lost_bytes = int(lost["log.length"].sum())
     return Parsed(
         (EventFrame(logsource, conform(frame)),), source.size - lost_bytes, len(lines), lost, rejected_bytes=lost_bytes
@@ -167,7 +198,7 @@ def listing(
 def rejected_lines(rejected: Sequence[Rejected]) -> pl.DataFrame:
     """Rejected lines as ``Parsed`` has them."""
     rows = [
-        (one.line.offset, one.line.length, one.line.number, one.line.text[:1024], one.why)
-        for one in sorted(rejected, key=lambda one: one.line.number)
+        (one.line.offset, one.line.length, one.line.number, one.line.text[:REJECTED_LIMIT], one.why)
+        for one in sorted(rejected, key=lambda one: (one.line.number, one.line.offset))
     ]
     return pl.DataFrame(rows, schema=dict(REJECTED_COLUMNS), orient="row")

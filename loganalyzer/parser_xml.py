@@ -35,6 +35,9 @@ GOAL_STATE_COLUMNS: Mapping[str, pl.DataType] = {
     "value": pl.String(),
 }
 
+#: Bytes of a document that are read. A goal state of hundreds of extensions has some; each copy costs its size again.
+XML_LIMIT = 64 * 1024 * 1024
+
 #: What agents from 2.8 leave in place of a goal state (linux.md 3.1). It is no damage.
 PLACEHOLDER = "empty placeholder file"
 
@@ -63,6 +66,8 @@ def read_goal_state_file(source: Source, root_name: str, read_root: ReadRoot) ->
     """
     if not source.data:
         return _result(source, [], ())
+    if source.size > XML_LIMIT:
+        return rejected_whole(source, f"an XML document of more than {XML_LIMIT >> 20} MiB is not read")
     text = decode(source.data)
     if _PROLOG_DOCTYPE.match(text):
         return rejected_whole(source, "refused: the document declares a DOCTYPE, which no goal state has")

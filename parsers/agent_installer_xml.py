@@ -16,7 +16,7 @@ import polars as pl
 
 from loganalyzer.event_time import read_time
 from loganalyzer.parser import Claim, LogSource, ParseContext, Parsed, Parser, Sample, Source, rejected_whole
-from loganalyzer.parser_listing import Rejected, cited, console_head, console_lines, listing
+from loganalyzer.parser_listing import DOCUMENT_LIMIT, Rejected, cited, console_head, console_lines, listing
 from loganalyzer.schema import TIMESTAMP
 
 _LOGSOURCE = LogSource("windows", "agentinstaller")
@@ -88,7 +88,7 @@ class AgentInstallerXml:
 
     def parse(self, source: Source, context: ParseContext) -> Parsed:
         """One row an event; times are UTC, as their mark says."""
-        lines = console_lines(source.data)
+        lines = console_lines(source.data, DOCUMENT_LIMIT)
         text = "\n".join(line.text for line in lines)
         starts = _starts([line.text for line in lines])
         rows: list[dict[str, object]] = []

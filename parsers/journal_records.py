@@ -26,7 +26,7 @@ from loganalyzer.parser import (
     rejected_whole,
     text_head,
 )
-from loganalyzer.parser_listing import Line, Rejected, cited, console_lines, listing, paragraphs
+from loganalyzer.parser_listing import DOCUMENT_LIMIT, Line, Rejected, cited, console_lines, listing, paragraphs
 from loganalyzer.parser_syslog import FACILITIES, SEVERITIES, take_agent_lines_apart
 from loganalyzer.schema import TIMESTAMP, EventFrame, conform
 
@@ -125,7 +125,7 @@ class JournalRecords:
     def parse(self, source: Source, context: ParseContext) -> Parsed:
         """One row an entry; what belongs to none is rejected."""
         head = text_head(source.data[:HEAD_SIZE])
-        lines = console_lines(source.data)
+        lines = console_lines(source.data, DOCUMENT_LIMIT)
         rejected: list[Rejected] = []
         if _VERBOSE.search(head):
             entries = list(_verbose_entries(lines, rejected))

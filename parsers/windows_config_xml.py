@@ -16,6 +16,7 @@ from lxml import etree
 from loganalyzer.parser import Claim, LogSource, ParseContext, Parsed, Parser, Sample, Source, decode, rejected_whole
 from loganalyzer.parser_config import CONFIG_COLUMNS
 from loganalyzer.parser_listing import Line, cited, console_head, console_lines, listing
+from loganalyzer.parser_xml import XML_LIMIT
 
 _LOGSOURCE = LogSource("windows", "configfile", "config")
 _NAMED = re.compile(r"(?:^|[/!])windowsazure/config/[^!]*\.xml$|\.exe\.config$|(?:^|[/!])machine\.config$")
@@ -73,13 +74,15 @@ class WindowsConfigXml:
         """One row a setting, without the values of secrets."""
         if not source.data.strip():
             return listing(source, self.logsource, console_lines(source.data), [], CONFIG_COLUMNS)
+        if source.size > XML_LIMIT:
+            return rejected_whole(source, f"an XML document of more than {XML_LIMIT >> 20} MiB is not read")
         text = decode(source.data)
         if re.search(r"<!DOCTYPE", text[:4096], re.IGNORECASE):
             return rejected_whole(source, "refused: the document declares a DOCTYPE, which no configuration has")
         root, fault = _parsed(text)
         if root is None:
             return rejected_whole(source, f"not XML: {fault or 'it holds no element'}")
-        lines = console_lines(source.data)
+        lines = console_lines(source.data, longest=None)
         rows: list[dict[str, object]] = []
         for element, row in _settings(root):
             if len(rows) >= _MOST:

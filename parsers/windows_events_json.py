@@ -18,8 +18,16 @@ from loganalyzer.evtx.events import Json
 from loganalyzer.evtx.spellings import windows_form
 from loganalyzer.parser import Claim, LogSource, ParseContext, Parsed, Parser, Sample, Source, rejected_whole
 from loganalyzer.parser_events import Printed, json_event, printed_frames, windows_json_event
-from loganalyzer.parser_json import UnreadableError, read_json
-from loganalyzer.parser_listing import Line, Rejected, console_head, console_lines, rejected_lines
+from loganalyzer.parser_json import JSON_LIMIT, UnreadableError, read_json
+from loganalyzer.parser_listing import (
+    DOCUMENT_LIMIT,
+    Line,
+    Rejected,
+    console_head,
+    console_lines,
+    rejected_lines,
+    unread,
+)
 
 _LOGSOURCE = LogSource("windows")
 _BEGIN = re.compile(r"\A\s*[\[{]")
@@ -124,12 +132,13 @@ class WindowsEventsJson:
     def parse(self, source: Source, context: ParseContext) -> Parsed:
         """One row an event; what is no event is left out of the rows, and a torn line is rejected."""
         zone = ZoneInfo(context.time_zone) if context.time_zone else None
-        lines = console_lines(source.data)
+        lines = console_lines(source.data, None if source.size <= JSON_LIMIT else DOCUMENT_LIMIT)
         try:
             printed = list(_of_document(read_json(source), source, lines, zone))
             rest: list[Rejected] = []
         except UnreadableError as error:
             printed, rest = _of_lines(lines, zone)
+            rest += unread(source, lines)
             if not printed and source.data.strip():
                 return rejected_whole(source, str(error))
         if not printed and source.data.strip():

@@ -18,7 +18,7 @@ from loganalyzer.evtx.messages import event_of
 from loganalyzer.parser import Claim, LogSource, ParseContext, Parsed, Parser, Sample, Source, rejected_whole
 from loganalyzer.parser_dates import DATE, DateReader, date_reader
 from loganalyzer.parser_events import LEVEL_WORDS, Printed, printed_frames, text_event, xml_event
-from loganalyzer.parser_listing import Line, Rejected, console_head, console_lines, key_value, rejected_lines
+from loganalyzer.parser_listing import Line, Rejected, console_head, console_lines, key_value, rejected_lines, unread
 
 _LOGSOURCE = LogSource("windows")
 
@@ -359,7 +359,7 @@ class WindowsEventsText:
         language = next((one.language for one in found if one.language not in (None, "en")), None)
         reader = date_reader(dates, language, context.time_zone)
         printed = [row for one, date in zip(found, dates, strict=True) if (row := _printed(one, date, reader))]
-        rejected = rejected_lines(rest)
+        rejected = rejected_lines([*rest, *unread(source, lines)])
         lost = int(rejected["log.length"].sum())
         return Parsed(printed_frames(printed, source), source.size - lost, len(lines), rejected, rejected_bytes=lost)
 

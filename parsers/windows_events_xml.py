@@ -11,7 +11,17 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from loganalyzer.parser import Claim, LogSource, ParseContext, Parsed, Parser, Sample, Source, rejected_whole
+from loganalyzer.parser import (
+    LINE_LIMIT,
+    Claim,
+    LogSource,
+    ParseContext,
+    Parsed,
+    Parser,
+    Sample,
+    Source,
+    rejected_whole,
+)
 from loganalyzer.parser_events import Printed, printed_frames, xml_event
 from loganalyzer.parser_listing import Line, Rejected, console_head, console_lines, rejected_lines
 
@@ -85,7 +95,7 @@ class WindowsEventsXml:
 
     def parse(self, source: Source, context: ParseContext) -> Parsed:
         """One row an event; times are UTC in the text, so the context is not asked."""
-        lines = console_lines(source.data)
+        lines = console_lines(source.data, longest=None)  # Event Viewer writes all events of a log on one line
         text = "\n".join(line.text for line in lines)
         starts = _starts(lines)
         printed: list[Printed] = []
@@ -94,7 +104,7 @@ class WindowsEventsXml:
         cut = 0
         for start, following in zip(opened, [*opened[1:], len(text)], strict=False):
             end = text.find(_END, start, following) + len(_END)
-            event = xml_event(text[start:end]) if end > start else None
+            event = xml_event(text[start:end]) if start < end <= start + LINE_LIMIT else None
             if event is None:
                 cut += 1
                 continue

@@ -7,6 +7,8 @@ import json
 import os
 import random
 import struct
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +20,7 @@ from hypothesis import strategies as st
 
 from loganalyzer.cli import run
 from loganalyzer.pipeline import scan
+from loganalyzer.registry import parsers
 from loganalyzer.report.json_report import to_json
 from sample_logs import linux_bundles, windows_bundles
 from sample_logs.packing import gzip_bytes, tar_gz_bytes, write_directory, zip_bytes
@@ -262,3 +265,57 @@ def test_any_bytes_give_a_report_in_which_none_is_lost(tmp_path: Path, data: byt
             assert one["parsed_bytes"] + one["rejected_bytes"] + one["skipped_bytes"] == one["bytes"]
     receipt = report["receipt"]
     assert receipt["parsed_bytes"] + receipt["rejected_bytes"] + receipt["skipped_bytes"] == receipt["bytes"]
+
+
+# Memory
+
+#: Bytes of a line that lost its end, and MiB that a reader may hold at once: the file, copies of it, and Python.
+LONG_LINE = 200 << 20
+MOST_MIB = 900
+#: Readers that one process tries: each must stay below the most that the process ever held.
+READERS = [[parser.name for parser in parsers()][start : start + 8] for start in range(0, len(parsers()), 8)]
+ONE_LINE = """
+import re, resource, sys
+from pathlib import Path
+from loganalyzer.parser import HEAD_SIZE, ParseContext, Source
+from loganalyzer.registry import parsers
+
+def stretch(raw, size, file):
+    line = max(raw.split(b"\\n"), key=len)
+    *_, letter = re.finditer(rb"[A-Za-z0-9]\\0?", line)
+    fill = b"x\\0" if letter[0].endswith(b"\\0") else b"x"
+    at = raw.index(line) + letter.end()
+    with file.open("wb") as out:
+        out.write(raw[:at])
+        for _ in range(size >> 20):
+            out.write(fill * ((1 << 20) // len(fill)))
+        out.write(raw[at:])
+
+size, most, file, names = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]), sys.argv[4:]
+for parser in parsers():
+    if parser.name not in names:
+        continue
+    sample = parser.samples[0]
+    stretch(sample.raw, size, file)
+    source = Source(sample.path, file.read_bytes())
+    claim = parser.claim(source.path, source.data[:HEAD_SIZE])
+    parsed = parser.parse(source, ParseContext())
+    assert parsed.parsed_bytes + parsed.rejected_bytes + parsed.skipped_bytes == source.size >= size, parser.name
+    rejected = parsed.rejected["log.length"].sum()
+    assert rejected == parsed.rejected_bytes, (parser.name, rejected, parsed.rejected_bytes)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+    print(parser.name, claim, parsed.rejected_bytes, peak, "MiB")
+    assert peak < most, f"{parser.name} held {peak} MiB"
+    names.remove(parser.name)
+    del source, parsed
+assert not names, names
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the resource module tells memory in KiB on Linux only")
+@pytest.mark.parametrize("names", READERS, ids=lambda names: names[0])
+def test_a_line_of_200_mib_costs_no_reader_a_multiple_of_itself(names: list[str], tmp_path: Path) -> None:
+    command = [sys.executable, "-c", ONE_LINE, str(LONG_LINE), str(MOST_MIB), str(tmp_path / "long"), *names]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
