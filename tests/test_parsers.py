@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import random
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -23,8 +24,8 @@ PROJECT = Path(__file__).parent.parent
 #: Samples of binary formats are large; that is no fault of the test.
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
 
-#: A sample is cut at every tenth byte, and at no more places than this.
-CUTS = 60
+#: A sample of up to so many bytes is cut at every one, a longer one at so many places; in fast tests at a few.
+SMALL, CUTS, FEW_CUTS = 2048, 200, 12
 
 ALL = parsers()
 SAMPLES = [(parser, sample) for parser in ALL for sample in parser.samples]
@@ -115,12 +116,28 @@ def _subset(row: Mapping[str, object], wanted: Mapping[str, object]) -> dict[str
 
 
 @every_sample
+def test_a_sample_and_some_cuts_of_it_are_accounted_for(parser: Parser, sample: Sample) -> None:
+    _hold_cuts(parser, sample, _some(sample, FEW_CUTS))
+
+
+@pytest.mark.slow
+@every_sample
 def test_a_sample_and_every_cut_of_it_are_accounted_for(parser: Parser, sample: Sample) -> None:
-    step = max(10, len(sample.raw) // CUTS)
-    cuts = [*range(0, len(sample.raw), step), len(sample.raw)]
-    assert len(cuts) >= 2
-    for cut in cuts:
-        _hold(parser, Source(sample.path, sample.raw[:cut]))
+    size = len(sample.raw)
+    _hold_cuts(parser, sample, range(size + 1) if size <= SMALL else _some(sample, CUTS))
+
+
+def _some(sample: Sample, count: int) -> Sequence[int]:
+    """Places in a sample, the same every time; its beginning and its end are among them."""
+    size = len(sample.raw)
+    inside = random.Random(sample.name).sample(range(size), min(count, size))
+    return sorted({0, *inside, size})
+
+
+def _hold_cuts(parser: Parser, sample: Sample, places: Sequence[int]) -> None:
+    assert len(places) >= 2
+    for place in places:
+        _hold(parser, Source(sample.path, sample.raw[:place]))
 
 
 @every_parser
