@@ -14,6 +14,7 @@ import polars as pl
 
 from loganalyzer.clock import name_offset, nearest_offset, zone_offset
 from loganalyzer.parser import Entries, Grammar, ParseContext, Source, read_entries
+from loganalyzer.parser_agent import take_agent_lines_apart as take_agent_lines_apart
 from loganalyzer.schema import TIMESTAMP
 
 #: Facilities and severities by number (RFC 3164, syslog(3)); a priority in front of a line is 8 * facility + severity.
@@ -74,22 +75,6 @@ CERTAIN_SYSLOG_LINE = (
     rf"|^(?:<\d{{1,3}}>)?{ISO_STAMP} {HOST} (?:kernel|{PROGRAM}\[\d{{1,10}}\]):(?: |$)"
 )
 NEW_SYSLOG_LINE = rf"^(?:<\d{{1,3}}>)?1 (?:{ISO_STAMP}|-) \S+ \S+ \S+ \S+ (?:-|\[)"
-
-#: A line of the Linux agent inside a message (linux.md 2.1): it writes its lines to its output too.
-_AGENT_LINE = (
-    r"^(?P<agent_stamp>\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d\.\d{6}Z?) (?P<agent_level>VERBOSE|INFO|WARNING|ERROR)"
-    r"(?: (?P<agent_rest>(?s:.*)))?$"
-)
-_THREADS = (
-    r"MainThread|EnvHandler|MonitorHandler|CollectLogsHandler|LogCollectorMonitorHandler|TelemetryEventsCollector"
-    r"|SendTelemetryHandler|Thread-\d+(?: \([^)]*\))?"
-)
-_ROLES = "Daemon|ExtHandler|LogCollector|Firewall"
-_HANDLER = r"\[(?P<handler>[A-Za-z0-9]+(?:\.[A-Za-z0-9_-]+)+)-(?P<handler_version>\d+(?:\.\d+)*)\]"
-_AGENT_REST = (
-    rf"^(?:(?P<thread>{_THREADS}|{_ROLES})(?: |$))?"
-    rf"(?:(?:{_HANDLER}|(?P<role>{_ROLES}))(?: |$))?(?P<agent_message>(?s:.*))$"
-)
 
 #: A time that a message names: with its zone where that is UTC.
 _NAMED_TIME = r"(\d{4})[-/](\d\d)[-/](\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,]\d{1,9})?( ?(?:Z\b|UTC\b|\+00:?00\b))?"
@@ -192,25 +177,6 @@ def _named_columns(rows: pl.DataFrame) -> pl.DataFrame:
         named["msgid"].alias("msgid"),
         pl.when(pl.col("structured_data") != "-").then(pl.col("structured_data")).alias("structured_data"),
     ).drop("host", "process", "pid", "pri", "inner_pri", "severity")
-
-
-def take_agent_lines_apart(rows: pl.DataFrame) -> pl.DataFrame:
-    """The agent's level, thread, role, handler and text, where ``message`` is a line of its log (linux.md 2.1).
-
-    Adds ``agent_stamp``, as the agent wrote it; null: the message is of another program.
-    """
-    rows = rows.with_columns(pl.col("message").str.extract_groups(_AGENT_LINE).alias("groups")).unnest("groups")
-    rest = pl.col("agent_rest").fill_null("").str.extract_groups(_AGENT_REST)
-    rows = rows.with_columns(rest.alias("groups")).unnest("groups")
-    agent = pl.col("agent_stamp").is_not_null()
-    # ``ExtHandler Downloading ...``: a single word is the role, not the thread (linux.md 2.1).
-    alone = pl.col("role").is_null() & pl.col("handler").is_null() & pl.col("thread").str.contains(rf"^(?:{_ROLES})$")
-    return rows.with_columns(
-        pl.when(agent).then(pl.col("agent_message")).otherwise(pl.col("message")).alias("message"),
-        pl.when(agent).then(pl.col("agent_level")).otherwise(pl.col("log.level")).alias("log.level"),
-        pl.when(agent & ~alone.fill_null(False)).then(pl.col("thread")).alias("process.thread.name"),
-        pl.when(agent).then(pl.when(alone).then(pl.col("thread")).otherwise(pl.col("role"))).alias("log.logger"),
-    ).drop("agent_level", "agent_rest", "thread", "role", "agent_message")
 
 
 def _with_times(rows: pl.DataFrame, context: ParseContext, known: Known) -> pl.DataFrame:

@@ -39,7 +39,7 @@ GRAMMARS = (
 )
 
 STAMP = r"^(?:\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z|\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{6}) [A-Z]+ "
-BRACKET = r"(?:\S+ )?\[[A-Za-z0-9]+(?:\.[\w-]+)+-\d+(?:\.\d+)*\]"
+BRACKET = r"(?:[A-Za-z][\w-]*(?: \([^)]*\))? )?\[[A-Za-z0-9]+(?:\.[\w-]+)+-\d+(?:\.\d+)*\]"
 BRACKETED = f"{STAMP}{BRACKET}"
 COMMAND = f"{BRACKETED} (?:Executing command|Command): "
 #: waagent.log quotes the same lines, between lines of the agent's own.

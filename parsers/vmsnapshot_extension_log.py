@@ -8,6 +8,7 @@ C2 the same in Python 2, behind a shape-B prefix; and, without one, every line o
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -35,6 +36,9 @@ CONTENT = (
     r"\[(?:[\w.]*VMSnapshotLinux|MyBackupTestLinuxInt)-"
     r"|^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{6})?  (?:Info|Warning|Error|Verbose)  "
 )
+
+#: A line with any of the stamps: under the name of the log that is enough.
+ANY_HEAD = r"^\d{4}(?:/\d\d/\d\d|-\d\d-\d\d) \d\d:\d\d:\d\d(?:\.\d{6})? "
 
 DASHES = r"(?P<ts>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{6})?)"
 SLASHES = r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d"
@@ -78,8 +82,10 @@ class VMSnapshotExtensionLog:
     paths = (f"{FOLDER}/extension.log*", f"{FOLDER}/*/extension.log*", f"{FOLDER}/host_based_extension.log")
 
     def claim(self, path: str, head: bytes) -> Claim | None:
-        """By the extension's name in the path or in a line's bracket."""
-        return claim_by(path, head, name=NAME, content=CONTENT, text="the Linux snapshot extension's log")
+        """By the extension's name in the path and any line's stamp, or by its name in a line's bracket."""
+        named = re.search(NAME, path.replace("\\", "/"), re.IGNORECASE) is not None
+        content = ANY_HEAD if named else CONTENT
+        return claim_by(path, head, name=NAME, content=content, text="the Linux snapshot extension's log")
 
     def parse(self, source: Source, context: ParseContext) -> Parsed:
         """One frame; ``shape`` is A, B, C or C2 (null: lines before the first stamp)."""

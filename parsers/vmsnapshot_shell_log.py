@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 import polars as pl
@@ -27,6 +28,9 @@ CONTENT = (
     r"(?:-?\d+ returned from handle|ConfigSequenceNumber from environment|python\S* (?:path exists|version unknown)"
     r"|The command is )"
 )
+
+#: Any stamp of them: under the name of the log that is enough.
+STAMP = r"^(?:\S.{9,60}?\bUTC(?: \d{4})?- |\[\d{4}-\d\d-\d\d [\d:]+\] )"
 
 #: ``date -u`` prints its locale's order. The name of the weekday says nothing that the date does not, so it stays out:
 #: a stamp whose weekday is wrong keeps its time.
@@ -76,8 +80,10 @@ class VMSnapshotShellLog:
     )
 
     def claim(self, path: str, head: bytes) -> Claim | None:
-        """By name in the extension's folder, or by what only these scripts print."""
-        return claim_by(path, head, name=NAME, content=CONTENT, text="the snapshot extension's shell log")
+        """By name in the extension's folder and a stamp, or by what only these scripts print."""
+        named = re.search(NAME, path.replace("\\", "/"), re.IGNORECASE) is not None
+        content = STAMP if named else CONTENT
+        return claim_by(path, head, name=NAME, content=content, text="the snapshot extension's shell log")
 
     def parse(self, source: Source, context: ParseContext) -> Parsed:
         """One frame; ``return_code`` is the exit status of the Python program where the line names it."""

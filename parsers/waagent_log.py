@@ -25,41 +25,14 @@ from loganalyzer.parser import (
     parsed_log,
     read_entries,
 )
+from loganalyzer.parser_agent import AGENT_GRAMMARS, HANDLER, LOCAL, OLDEST, SLASHES, UTC_STAMP
 
 NAME = r"(?:^|/)[^/]*waagent\.log(?:[.-][^/]*)?$"
-
-OLDEST = r"^(?P<ts>\d{4}/\d\d/\d\d \d\d:\d\d:\d\d)(?: |$)(?:(?P<level>ERROR|WARNING):)?"
-LOCAL = r"^(?P<ts>\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{6}) (?P<level>VERBOSE|INFO|WARNING|ERROR)"
-UTC_STAMP = r"^(?P<ts>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6})Z (?P<level>VERBOSE|INFO|WARNING|ERROR)"
-
-ROLE = r"(?P<logger>Daemon|ExtHandler|LogCollector|Firewall)"
-THREAD = r"(?P<thread>[A-Za-z][\w-]*(?: \([^)]*\))?)"
-#: Threads that write without naming their role; two threads are called like a role and cannot be told from it.
-NAMED_THREAD = (
-    r"(?P<thread>MainThread|EnvHandler|MonitorHandler|CollectLogsHandler|LogCollectorMonitorHandler"
-    r"|TelemetryEventsCollector|SendTelemetryHandler|Thread-\d+(?: \([^)]*\))?)"
-)
-HANDLER = r"\[(?P<handler>[A-Za-z0-9]+(?:\.[A-Za-z0-9_-]+)+)-(?P<handler_version>\d+(?:\.\d+)*)\]"
-REST = r"(?: |$)(?P<msg>.*)$"
-
-SLASHES = "%Y/%m/%d %H:%M:%S%.f"
-ISO = "%Y-%m-%dT%H:%M:%S%.f"
 
 #: A line like those of the oldest era that an extension wrote (linux.md 2.7): it continues the entry that quotes it.
 QUOTED = r"^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d (?:ERROR:|WARNING:)?\[[\w.]+-[\d.]+\]"
 
-#: Most specific first.
-GRAMMARS = (
-    Grammar("utc handler", f"{UTC_STAMP}(?: {THREAD})? {HANDLER}{REST}", ISO, "utc"),
-    Grammar("utc thread role", f"{UTC_STAMP} {THREAD} {ROLE}{REST}", ISO, "utc"),
-    Grammar("utc role", f"{UTC_STAMP} {ROLE}{REST}", ISO, "utc"),
-    Grammar("utc thread", f"{UTC_STAMP} {NAMED_THREAD}{REST}", ISO, "utc"),
-    Grammar("utc", f"{UTC_STAMP}{REST}", ISO, "utc"),
-    Grammar("local handler", f"{LOCAL}(?: {ROLE})? {HANDLER}{REST}", SLASHES, "local"),
-    Grammar("local role", f"{LOCAL} {ROLE}{REST}", SLASHES, "local"),
-    Grammar("local", f"{LOCAL}{REST}", SLASHES, "local"),
-    Grammar("oldest", f"{OLDEST}(?P<msg>.*)$", SLASHES, "local", unless=QUOTED),
-)
+GRAMMARS = (*AGENT_GRAMMARS, Grammar("oldest", f"{OLDEST}(?P<msg>.*)$", SLASHES, "local", unless=QUOTED))
 
 ANY_HEAD = "|".join((LOCAL, UTC_STAMP, OLDEST)).replace("?P<ts>", "?:").replace("?P<level>", "?:")
 #: What only the agent writes: its role in front of a message, or its own name in the oldest eras. CommandExecution.log

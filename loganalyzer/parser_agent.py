@@ -1,0 +1,75 @@
+"""The parser kit for lines of the Azure Linux agent, in its own log and wherever its output goes (linux.md 2.1).
+
+The daemon is the distribution's package and never updates itself, the ExtHandler child does: one file mixes eras.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from loganalyzer.parser import Grammar
+
+OLDEST = r"^(?P<ts>\d{4}/\d\d/\d\d \d\d:\d\d:\d\d)(?: |$)(?:(?P<level>ERROR|WARNING):)?"
+LOCAL = r"^(?P<ts>\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{6}) (?P<level>VERBOSE|INFO|WARNING|ERROR)"
+UTC_STAMP = r"^(?P<ts>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6})Z (?P<level>VERBOSE|INFO|WARNING|ERROR)"
+
+ROLE = r"(?P<logger>Daemon|ExtHandler|LogCollector|Firewall)"
+THREAD = r"(?P<thread>[A-Za-z][\w-]*(?: \([^)]*\))?)"
+#: Threads that write without naming their role; two threads are called like a role and cannot be told from it.
+NAMED_THREAD = (
+    r"(?P<thread>MainThread|EnvHandler|MonitorHandler|CollectLogsHandler|LogCollectorMonitorHandler"
+    r"|TelemetryEventsCollector|SendTelemetryHandler|Thread-\d+(?: \([^)]*\))?)"
+)
+HANDLER = r"\[(?P<handler>[A-Za-z0-9]+(?:\.[A-Za-z0-9_-]+)+)-(?P<handler_version>\d+(?:\.\d+)*)\]"
+REST = r"(?: |$)(?P<msg>(?s:.*))$"
+#: A text of 2.2.46, which names no thread, that begins with the name of a role.
+ABOUT_DAEMON = r"^\S+ [A-Z]+ (?:Daemon|ExtHandler|LogCollector|Firewall) Daemon (?:is already running|ended with)\b"
+
+SLASHES = "%Y/%m/%d %H:%M:%S%.f"
+ISO = "%Y-%m-%dT%H:%M:%S%.f"
+
+#: Lines from 2.1 on, most specific first.
+AGENT_GRAMMARS = (
+    Grammar("utc handler", f"{UTC_STAMP}(?: {THREAD})? {HANDLER}{REST}", ISO, "utc"),
+    Grammar("utc thread role", f"{UTC_STAMP} {THREAD} {ROLE}{REST}", ISO, "utc", unless=ABOUT_DAEMON),
+    Grammar("utc role", f"{UTC_STAMP} {ROLE}{REST}", ISO, "utc"),
+    Grammar("utc thread", f"{UTC_STAMP} {NAMED_THREAD}{REST}", ISO, "utc"),
+    Grammar("utc", f"{UTC_STAMP}{REST}", ISO, "utc"),
+    Grammar("local handler", f"{LOCAL}(?: {ROLE})? {HANDLER}{REST}", SLASHES, "local"),
+    Grammar("local role", f"{LOCAL} {ROLE}{REST}", SLASHES, "local"),
+    Grammar("local", f"{LOCAL}{REST}", SLASHES, "local"),
+)
+
+_STAMP = r"^(\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d\.\d{6}Z?) (?:VERBOSE|INFO|WARNING|ERROR)(?: |$)"
+
+
+def take_agent_lines_apart(rows: pl.DataFrame) -> pl.DataFrame:
+    """The agent's level, thread, role, handler and text, where ``message`` is a line of its log.
+
+    Adds ``agent_stamp``, as the agent wrote it; null: the message is of another program.
+    """
+    rows = rows.with_columns(pl.col("message").str.extract(_STAMP).alias("agent_stamp")).with_row_index("place")
+    names = ("level", "thread", "logger", "handler", "handler_version", "msg")
+    rest = rows.filter(pl.col("agent_stamp").is_not_null()).select("place", "message")
+    parts = [pl.DataFrame(schema={"place": rows.schema["place"], **dict.fromkeys(names, pl.String)})]
+    for grammar in AGENT_GRAMMARS:
+        groups = rest.with_columns(pl.col("message").str.extract_groups(grammar.regex).alias("groups")).unnest("groups")
+        fits = groups["ts"].is_not_null()
+        if grammar.unless is not None:
+            fits &= ~groups["message"].str.contains(grammar.unless)
+        parts.append(groups.filter(fits).select("place", *(name for name in names if name in groups.columns)))
+        rest = rest.filter(~fits)
+    found = pl.concat(parts, how="diagonal").select("place", pl.struct(names).alias("agent"))
+    part = pl.col("agent").struct.field
+    return (
+        rows.join(found, on="place", how="left", maintain_order="left")
+        .with_columns(
+            pl.coalesce(part("msg"), "message").alias("message"),
+            pl.coalesce(part("level"), "log.level").alias("log.level"),
+            part("thread").alias("process.thread.name"),
+            part("logger").alias("log.logger"),
+            part("handler").alias("handler"),
+            part("handler_version").alias("handler_version"),
+        )
+        .drop("place", "agent")
+    )
