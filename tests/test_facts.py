@@ -217,7 +217,7 @@ def test_an_attempt_is_judged_by_its_code_and_not_by_the_word_success() -> None:
     found = derive([log], load_tables()).attempts
     assert [(one.outcome, one.codes, one.phase) for one in found] == [
         ("success", ("4", "1"), "status"),
-        ("failure", ("4", "76"), "status"),
+        ("failure", ("4", "76"), "freeze"),
     ]
 
 

@@ -18,7 +18,7 @@ from loganalyzer.errors import CatalogueError, Location
 from loganalyzer.schema import LogSource
 
 Keep = Literal["first", "last", "each"]
-Step = Literal["start", "step", "report", "skip"]
+Step = Literal["start", "step", "report", "job", "inside", "skip"]
 Result = Literal["failed", "succeeded"]
 
 
@@ -84,13 +84,14 @@ class StepRow:
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """All four tables, and the numeric codes by which an attempt's outcome is judged."""
+    """All four tables, the codes by which an attempt's outcome is judged, and the phases of its work in their order."""
 
     facts: tuple[FactRow, ...]
     series: tuple[SeriesRow, ...]
     operations: tuple[OperationRow, ...]
     steps: tuple[StepRow, ...]
     outcomes: Mapping[str, str]
+    phases: tuple[str, ...]
 
 
 @lru_cache(maxsize=1)
@@ -101,6 +102,10 @@ def load_tables() -> Tables:
         CatalogueError: a table holds an unknown key, a bad regex or a value outside its vocabulary.
     """
     attempts = _read("attempts.yml")
+    known = {*attempts["phases"], *attempts["reporting"], None}
+    for row in attempts["steps"]:
+        if row.get("phase") not in known:
+            raise CatalogueError(f"unknown phase {row['phase']!r}", Location("signatures/derived/attempts.yml"))
     return Tables(
         facts=tuple(
             FactRow(row["fact"], _one_of(row.get("keep", "last"), Keep), _pattern(row, "facts.yml"))
@@ -125,6 +130,7 @@ def load_tables() -> Tables:
             for row in attempts["steps"]
         ),
         outcomes={str(key): str(value) for key, value in attempts["outcomes"].items()},
+        phases=tuple(attempts["phases"]),
     )
 
 
