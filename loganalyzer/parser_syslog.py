@@ -7,6 +7,7 @@ The stamps of RFC 3164 have neither year nor zone. Both are taken from full time
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -212,15 +213,10 @@ def _stamp_parts(rows: pl.DataFrame) -> pl.DataFrame:
     ``said`` is a time that the message names, ``said_utc`` whether it is UTC.
     """
     stamp = pl.col("stamp").str.replace(",", ".", literal=True)
-    old = stamp.str.extract_groups(
-        rf"^(?:(\d{{4}}) )?({MONTH}) {{1,2}}(\d{{1,2}}) (?:(\d{{4}}) )?({CLOCK})(?: (\d{{4}}))?$"
-    ).struct
+    old = _old_stamp(stamp)
     iso = stamp.str.extract_groups(
         rf"^(?:[A-Z][a-z]{{2}} )?(\d{{4}})-(\d\d-\d\d)[T ]({CLOCK}) ?([A-Z0-9:+-]{{1,6}})?$"
     ).struct
-    months = {name: f"{number:02}" for number, name in enumerate(re.findall("[A-Z][a-z]{2}", MONTH), 1)}
-    month = old.field("2").replace_strict(months, default=None, return_dtype=pl.String)
-    old_day = pl.concat_str(month, pl.lit("-"), old.field("3").str.zfill(2))
     agent = pl.col("agent_stamp").fill_null("")
     text = pl.concat_str(agent, pl.lit(" "), pl.col("message").fill_null(""))
     named = text.str.extract_groups(_NAMED_TIME).struct
@@ -231,27 +227,32 @@ def _stamp_parts(rows: pl.DataFrame) -> pl.DataFrame:
         pl.Datetime("us")
     )
     return rows.with_columns(
-        pl.coalesce(iso.field("1"), old.field("1"), old.field("4"), old.field("6")).cast(pl.Int32).alias("year"),
-        pl.coalesce(iso.field("2"), old_day).alias("month_day"),
-        pl.coalesce(iso.field("3"), old.field("5")).alias("clock"),
+        pl.coalesce(iso.field("1"), old["year"]).cast(pl.Int32).alias("year"),
+        pl.coalesce(iso.field("2"), old["month_day"]).alias("month_day"),
+        pl.coalesce(iso.field("3"), old["clock"]).alias("clock"),
         iso.field("4").alias("zone"),
         pl.coalesce(audit, said).alias("said"),
         (audit.is_not_null() | named.field("5").is_not_null()).fill_null(False).alias("said_utc"),
     )
 
 
-def _with_years(rows: pl.DataFrame, known: Known) -> pl.DataFrame:
-    """Adds ``full_year`` and ``year_why``.
+def _old_stamp(stamp: pl.Expr) -> Mapping[str, pl.Expr]:
+    """``year`` (null: not written), ``month_day`` and ``clock`` of a stamp with the name of a month."""
+    old = stamp.str.extract_groups(
+        rf"^(?:(\d{{4}}) )?({MONTH}) {{1,2}}(\d{{1,2}}) (?:(\d{{4}}) )?({CLOCK})(?: (\d{{4}}))?$"
+    ).struct
+    months = {name: f"{number:02}" for number, name in enumerate(re.findall("[A-Z][a-z]{2}", MONTH), 1)}
+    month = old.field("2").replace_strict(months, default=None, return_dtype=pl.String)
+    return {
+        "year": pl.coalesce(old.field("1"), old.field("4"), old.field("6")),
+        "month_day": pl.concat_str(month, pl.lit("-"), old.field("3").str.zfill(2)),
+        "clock": old.field("5"),
+    }
 
-    The stamps of a file go on from New Year to New Year: each full time in it gives the year of the lines around it.
-    """
-    leap = pl.concat_str(pl.lit("2000-"), "month_day", pl.lit(" "), "clock")
-    rows = rows.with_columns(leap.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False).alias("leap"))
-    before = pl.col("leap").forward_fill().shift()
-    step = (
-        pl.when(pl.col("leap") - before < -_HALF_YEAR).then(1).when(pl.col("leap") - before > _NEARLY_A_YEAR).then(-1)
-    )
-    rows = rows.with_columns(step.fill_null(0).cum_sum().alias("turns"), _said_year().alias("said_year"))
+
+def _with_years(rows: pl.DataFrame, known: Known) -> pl.DataFrame:
+    """Adds ``full_year`` and ``year_why``: each full time in the file gives the year of the lines around it."""
+    rows = with_turns(rows).with_columns(_said_year().alias("said_year"))
     rows = rows.with_columns((pl.coalesce("year", "said_year") - pl.col("turns")).alias("base"))
     why = pl.lit("the year is that of full times in the same file")
     if rows["base"].null_count() == rows.height and known.until is not None:
@@ -262,6 +263,32 @@ def _with_years(rows: pl.DataFrame, known: Known) -> pl.DataFrame:
         pl.when(pl.col("month_day").is_not_null()).then(year).cast(pl.String).str.zfill(4).alias("full_year"),
         why.alias("year_why"),
     ).drop("leap", "turns", "said_year", "base")
+
+
+def with_turns(rows: pl.DataFrame) -> pl.DataFrame:
+    """Adds ``leap``, the stamp as one of the year 2000, and ``turns``: how many New Years lie before it in its log.
+
+    The stamps of a log go on from New Year to New Year.
+    """
+    leap = pl.concat_str(pl.lit("2000-"), "month_day", pl.lit(" "), "clock")
+    rows = rows.with_columns(leap.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False).alias("leap"))
+    before = pl.col("leap").forward_fill().shift()
+    step = (
+        pl.when(pl.col("leap") - before < -_HALF_YEAR).then(1).when(pl.col("leap") - before > _NEARLY_A_YEAR).then(-1)
+    )
+    return rows.with_columns(step.fill_null(0).cum_sum().alias("turns"))
+
+
+def yearless_stamps(rows: pl.DataFrame) -> pl.DataFrame:
+    """``place`` (row number), ``month_day`` and ``clock`` of the rows whose time is unknown for want of a year."""
+    line = pl.col("event.original").str.extract(r"^([^\n]*)")
+    stamps = [line.str.extract_groups(grammar.regex).struct.field("stamp") for grammar in SYSLOG_GRAMMARS]
+    wanted = rows.with_row_index("place").filter(
+        pl.col("@timestamp").is_null() & (pl.col("time.assumed") == NO_YEAR), pl.col("event.original").is_not_null()
+    )
+    parts = _old_stamp(pl.coalesce(stamps).str.replace(",", ".", literal=True))
+    found = wanted.select("place", parts["month_day"].alias("month_day"), parts["clock"].alias("clock"))
+    return found.filter(pl.col("month_day").is_not_null() & pl.col("clock").is_not_null())
 
 
 def _said_year() -> pl.Expr:

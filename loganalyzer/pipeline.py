@@ -20,6 +20,7 @@ from loganalyzer import __version__
 from loganalyzer.attribute import Attribution, attribute
 from loganalyzer.catalogue import Catalogue, load_catalogue
 from loganalyzer.facts import Derived, correlated, derive, load_tables
+from loganalyzer.facts.clock_years import with_years
 from loganalyzer.facts.rotation import part_of
 from loganalyzer.intake import Archive, Limits, Skipped, walk
 from loganalyzer.intake.layout import Layout, place, recognise_layout, relative
@@ -215,6 +216,7 @@ def read(
         why = f"the same bytes as {relative(kept.path, layout.root)}, which is read"
         skipped.append(Skipped(path, kept.size, why, True))
     leaves.sort(key=lambda leaf: (relative(leaf.path, layout.root), leaf.sha256))
+    leaves = _with_years(leaves, context)
     idle = tuple(one for one in options.choices if not any(one.fits(path) for path in paths))
     return Reading(layout, tuple(leaves), tuple(skipped), tuple(archives), _frames(leaves, layout), idle)
 
@@ -269,6 +271,16 @@ def _leaf(source: Source, context: ParseContext, choices: Sequence[Choice]) -> L
     if parsed is not None and source.damage is not None:
         parsed = replace(parsed, damage=(*parsed.damage, source.damage))
     return Leaf(source.path, source.size, source.sha256, recognised, parsed)
+
+
+def _with_years(leaves: Sequence[Leaf], context: ParseContext) -> list[Leaf]:
+    """The leaves, with times for stamps whose year only the other leaves tell."""
+    parsed = [(leaf.path, leaf.parsed.frames if leaf.parsed is not None else ()) for leaf in leaves]
+    placed = with_years(parsed, context.time_zone)
+    return [
+        leaf if leaf.parsed is None else replace(leaf, parsed=replace(leaf.parsed, frames=frames))
+        for leaf, frames in zip(leaves, placed, strict=True)
+    ]
 
 
 def _frames(leaves: Iterable[Leaf], layout: Layout) -> tuple[EventFrame, ...]:

@@ -85,9 +85,13 @@ class Relevance:
     def placed(
         self, first: datetime | None, last: datetime | None, assumed: bool, lasting: bool
     ) -> Window | str | None:
-        """Where evidence counts: in a window, as a state (``"standing"``), or nowhere (None: history)."""
+        """Where evidence counts: in a window, as a state (``"standing"``), or nowhere (None: history).
+
+        A state has no time. An event whose stamp does not tell its time (``assumed``) happened nobody knows when: it
+        proves nothing of a bundle in which other times are known.
+        """
         if first is None:
-            return "standing"
+            return None if assumed and self.last is not None else "standing"
         window = self.touched(first, last, assumed)
         if window is not None:
             return window

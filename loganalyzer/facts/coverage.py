@@ -26,7 +26,8 @@ class Span:
 
     Times are UTC. ``whole`` is false where a part of the source could not be read. A rotated log has a span for each of
     its parts, which know of the others: ``begins`` is when the log as a whole does, ``unknown`` are the times of parts
-    that are damaged or missing. Of the ``gaps`` the first may lie between this part and the one before it.
+    that are damaged or missing. Of the ``gaps`` the first may lie between this part and the one before it. ``undated``:
+    it has stamps, but they do not tell the time of any of its entries.
     """
 
     path: str
@@ -39,6 +40,7 @@ class Span:
     columns: Mapping[str, frozenset[str]]
     begins: datetime | None = None
     unknown: tuple[Unknown, ...] = ()
+    undated: bool = False
 
     def covers(self, start: datetime, end: datetime) -> bool:
         """Whether the log was being written when the window opened, and nothing of the window is missing.
@@ -48,6 +50,8 @@ class Span:
         """
         if self.logsource.category is not None:  # a state or a status document, not a log
             return self.whole
+        if self.undated:
+            return False
         if any(_meet(times, start, end) for times in self.unknown):
             return False
         return self.begins is None or self.begins <= start or (self.begins <= end and self.begins - start < GAP / 12)
@@ -85,6 +89,7 @@ def spans(frames: Sequence[EventFrame], damaged: frozenset[str]) -> tuple[Span, 
                 tuple(gaps[:MOST_GAPS]),
                 str(path) not in damaged,
                 dict(columns),
+                undated=not known and rows["time.assumed"].null_count() < rows.height,
             )
     parts: dict[tuple[str, LogSource], list[Span]] = defaultdict(list)
     for span in found.values():
