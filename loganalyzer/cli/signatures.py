@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.table import Table
@@ -12,6 +14,7 @@ from rich.text import Text
 
 from loganalyzer.catalogue import load_catalogue
 from loganalyzer.cli import EXIT_FINDING, EXIT_USAGE, tell
+from loganalyzer.cli.accuracy import Wanted, run_cases
 from loganalyzer.cli.console import open_console
 from loganalyzer.cli.new_signature import command as new_signature
 from loganalyzer.cli.rule_files import load_rule_files
@@ -32,6 +35,8 @@ from loganalyzer.sigma.rule import Correlation, Rule
 from loganalyzer.sigma.store import digest, dump
 
 MOST_FAULTS = 200
+
+PERCENT = click.FloatRange(0, 100)
 
 RULES = click.option(
     "-r",
@@ -90,10 +95,50 @@ def show_signature(name: str) -> int:
 
 @command.command("test")
 @RULES
-@click.option("-q", "--quiet", is_flag=True, help="Only failures.")
-def test_signatures(paths: tuple[str, ...], quiet: bool) -> int:
-    """Run every example of every rule and correlation."""
-    loaded = _with_examples(paths)
+@click.option(
+    "--cases",
+    "folders",
+    multiple=True,
+    metavar="DIR",
+    help="Scan labelled cases instead, a folder each with a label.yaml, and count how often the scan is right."
+    " May repeat.",
+)
+@click.option(
+    "-f", "--format", "form", type=click.Choice(["text", "json"]), default="text", help="Output format with --cases."
+)
+@click.option("--min-first", type=PERCENT, help="Exit 1 if the first diagnosis is less often an expected one.")
+@click.option("--min-accepted", type=PERCENT, help="Exit 1 if it is less often an expected or acceptable one.")
+@click.option("--min-partly", type=PERCENT, help="Exit 1 if partly decidable ones are less often in the first three.")
+@click.option("--jobs", type=click.IntRange(1, 512), help="Cases scanned at a time.  [default: the number of cores]")
+@click.option("-q", "--quiet", is_flag=True, help="Only failures, and with --cases the totals.")
+def test_signatures(paths: tuple[str, ...], folders: tuple[str, ...], quiet: bool, **given: Any) -> int:
+    """Run every example of every rule and correlation, or score labelled cases.
+
+    \b
+    The fields of a case's label.yaml (ids of causes; only the first is needed):
+      expected_causes    right as the first diagnosis, the main one first; [healthy]: nothing stops a backup
+      acceptable_causes  also right as the first one
+      must_not           wrong anywhere; [any]: every other cause
+      healthy            true: no diagnosis but acceptable ones is right
+      decidable          yes, partly or no: whether these files show the cause
+      perfect_verdict    what a perfect tool would say, in words
+
+    \b
+    Exit status with --cases: 2 a label is broken or a case cannot be scanned, 1 a forbidden cause, a false one
+    in a healthy case, or a percentage that was asked for and missed, else 0.
+    """
+    if folders:
+        if paths:
+            help = "cases are scanned with the built-in rules: put yours into signatures/rules of a checkout"
+            raise UsageError("--rules does not go with --cases", None, help)
+        wanted = Wanted(given["min_first"], given["min_accepted"], given["min_partly"])
+        return run_cases(folders, given["jobs"] or os.cpu_count() or 1, given["form"], quiet, wanted)
+    if given.pop("form") != "text" or any(value is not None for value in given.values()):
+        raise UsageError("-f json, --jobs and --min-... go with --cases", None, "name a folder of labelled cases")
+    return _run_examples(_with_examples(paths), quiet)
+
+
+def _run_examples(loaded: Loaded, quiet: bool) -> int:
     ran = failed = 0
     for one in _signatures(loaded):
         for result in _results(one, loaded):
