@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -17,13 +17,16 @@ from loganalyzer.schema import TIMESTAMP
 
 __all__ = ["JOB_COLUMNS", "completed_jobs", "is_running", "kind_of_job"]
 
-#: ``kind``: job, task, error, earlier (a state that a later row of the job replaced), item (a protected VM),
-#: foreign_job (of a database or a share), other_item (a job of an item whose last backup succeeded, in an export where
-#: that of another did not). ``item`` is the VM, ``duration`` in seconds, ``task`` the name of a step.
+#: ``kind``: job, task, error, last_backup, earlier (a state that a later row of the job replaced), item (a protected
+#: VM), foreign_job (of a database or a share), other_item (a job of an item whose last backup succeeded, in an export
+#: where that of another did not). ``item`` is the VM, ``vm`` its name in lower case, ``duration`` in seconds,
+#: ``task`` the name of a step.
 #: Of a job: ``snapshot_task`` and ``transfer_task`` are the states of its steps; ``blocked_by`` is the id of a job of
 #: the same item that ran when it started, ``blocked_by_vault`` whether in the same or other vault, and
 #: ``blocked_by_seconds`` how long that one had run; ``backups_in_day``: backups of the item that had completed in the
 #: 24 hours before its end, itself included.
+#: A row ``last_backup`` without a time follows where all jobs are of one item: ``last_backup_status`` of its last
+#: backup that ended. ``listed`` is the number of items then, as exports of items have it.
 JOB_COLUMNS: Mapping[str, pl.DataType] = {
     "kind": pl.String(),
     "job_id": pl.String(),
@@ -39,6 +42,7 @@ JOB_COLUMNS: Mapping[str, pl.DataType] = {
     "recommendations": pl.String(),
     "item": pl.String(),
     "item_id": pl.String(),
+    "vm": pl.String(),
     "vault": pl.String(),
     "activity_id": pl.String(),
     "vm_version": pl.String(),
@@ -48,6 +52,8 @@ JOB_COLUMNS: Mapping[str, pl.DataType] = {
     "blocked_by_vault": pl.String(),
     "blocked_by_seconds": pl.Int64(),
     "backups_in_day": pl.Int64(),
+    "last_backup_status": pl.String(),
+    "listed": pl.Int64(),
 }
 
 _RUNNING = frozenset({"inprogress", "in progress", "cancelling"})
@@ -73,13 +79,28 @@ def completed_jobs(whole: Whole) -> Iterable[Row]:
     by_item: dict[str, list[Row]] = defaultdict(list)
     for row in whole.rows:
         if row["kind"] == "job":
+            row["vm"] = _item(row) or None
             by_item[_item(row)].append(row)
     for jobs in by_item.values():
         _blocking(jobs)
         _counted(jobs)
     failed = {item for item, jobs in by_item.items() if _last_word(jobs) in ("failed", "cancelled")}
     others = {item for item, jobs in by_item.items() if item and _last_word(jobs) in _COMPLETED} if failed else set()
-    return [_set_aside(row) if _item(row) in others and row["kind"] in _OF_JOB else row for row in whole.rows]
+    rows = [_set_aside(row) if _item(row) in others and row["kind"] in _OF_JOB else row for row in whole.rows]
+    return [*rows, *_last_backup(whole, by_item)]
+
+
+def _last_backup(whole: Whole, by_item: Mapping[str, Sequence[Row]]) -> Iterator[Row]:
+    """How the last backup went, where that is known: a state of the item when the export was made."""
+    if len(by_item) != 1 or not whole.complete:
+        return
+    [(item, jobs)] = by_item.items()
+    word = _last_word(jobs)
+    if item and word is not None:
+        status = "Completed" if word in _COMPLETED else word.capitalize()
+        told = f"the last backup of {jobs[0]['item']} in the export: {status}"
+        own: Row = {"kind": "last_backup", "item": jobs[0]["item"], "last_backup_status": status, "listed": 1}
+        yield {**whole.place, **own, "message": told}
 
 
 _OF_JOB = frozenset({"job", "task", "error"})

@@ -179,6 +179,7 @@ class BackupJobText:
                     "error_message": "It did not work.",
                     "item": "vm07",
                 },
+                {"kind": "last_backup", "last_backup_status": "Failed", "@timestamp": None},
             ),
         ),
         Sample(
@@ -228,6 +229,7 @@ class BackupJobText:
                     "end": datetime(2026, 3, 13, 22, 21, 40, tzinfo=UTC),
                 },
                 {"kind": "error", "error_code": "UserErrorMadeUp", "item": "vm07"},
+                {"kind": "last_backup", "last_backup_status": "Failed"},
             ),
         ),
         Sample(
@@ -284,7 +286,7 @@ class BackupJobText:
         if not rows and _OWN_NAME.search(source.path.replace("\\", "/")):
             rows, rejected = [_told(run) for run in paragraphs(lines)], []
         rows.sort(key=lambda row: int(str(row["log.line"])))
-        rows = list(completed_jobs(Whole(rows, {}, complete=True)))
+        rows = list(completed_jobs(Whole(rows, cited(lines[-1:]) if lines else {}, complete=True)))
         own = {"@timestamp": TIMESTAMP, "time.assumed": pl.String(), **JOB_COLUMNS}
         return listing(source, self.logsource, lines, rows, own, rejected)
 

@@ -94,6 +94,7 @@ _EVENTS = (
     {"kind": "task", "task": "Take Snapshot", "status": "Failed", "duration": 1290},
     {"kind": "task", "task": "Transfer data to vault", "status": "NotStarted"},
 )
+_LAST = {"kind": "last_backup", "last_backup_status": "Failed", "listed": 1, "@timestamp": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +106,10 @@ class BackupJobsJson:
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("az backup job list -g <rg> -v <vault> -o json > backup_jobs.json",)
     samples: tuple[Sample, ...] = (
-        Sample("a job", "backup_job.json", orjson.dumps(_JOB, option=orjson.OPT_INDENT_2), _EVENTS),
-        Sample("REST, in UTF-16", "out.txt", orjson.dumps({"value": [_JOB]}).decode().encode("utf-16"), _EVENTS),
+        Sample("a job", "backup_job.json", orjson.dumps(_JOB, option=orjson.OPT_INDENT_2), (*_EVENTS, _LAST)),
+        Sample(
+            "REST, in UTF-16", "out.txt", orjson.dumps({"value": [_JOB]}).decode().encode("utf-16"), (*_EVENTS, _LAST)
+        ),
         Sample(
             "PowerShell, with its prompt",
             "control-plane/jobs.json",
@@ -120,6 +123,7 @@ class BackupJobsJson:
                     "job_id": "22222222-0000-0000-0000-000000000000",
                 },
                 {"kind": "error", "error_code": "1", "error_message": "It failed.", "recommendations": "Try again."},
+                _LAST,
             ),
             rejected=1,
         ),

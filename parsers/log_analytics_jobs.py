@@ -64,6 +64,7 @@ _EVENTS = (
         "job_id": "11111111-2222-0000-0000-000000000000",
     },
     {"kind": "error", "error_code": "UserErrorMadeUp", "item": "vm07"},
+    {"kind": "last_backup", "last_backup_status": "Failed", "@timestamp": None},
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -26,7 +26,8 @@ from loganalyzer.parser_json import int_of, member, text_of
 _LOGSOURCE = LogSource("azure", "disks")
 
 #: ``encrypted``: by Azure Disk Encryption, inside of the guest. ``vm``: the VM that it is attached to.
-#: Rows ``vm`` follow: for each VM the number of its ``disks``, the ``size_gib`` of all, and ``encrypted`` where one is.
+#: Rows ``vm`` follow: for each VM the number of its ``disks``, the ``size_gib`` of all, and ``encrypted`` where one is;
+#: then a ``summary`` of a whole list: ``encrypted`` where any disk is, ``largest_gib``, and ``largest_encrypted_gib``.
 _COLUMNS: Mapping[str, pl.DataType] = {
     "kind": pl.String(),
     "name": pl.String(),
@@ -35,6 +36,8 @@ _COLUMNS: Mapping[str, pl.DataType] = {
     "sku": pl.String(),
     "disks": pl.Int64(),
     "encrypted": pl.Boolean(),
+    "largest_gib": pl.Int64(),
+    "largest_encrypted_gib": pl.Int64(),
     "max_shares": pl.Int64(),
     "disk_state": pl.String(),
     "os": pl.String(),
@@ -79,6 +82,7 @@ class ManagedDisksJson:
                     "sku": "Premium_LRS",
                 },
                 {"kind": "vm", "vm": "vm07", "disks": 1, "size_gib": 8192, "encrypted": True},
+                {"kind": "summary", "disks": 1, "largest_gib": 8192, "largest_encrypted_gib": 8192, "encrypted": True},
             ),
         ),
         Sample(
@@ -91,6 +95,7 @@ class ManagedDisksJson:
             (
                 {"kind": "disk", "name": "os", "vm": "vm07", "size_gib": 128, "encrypted": None},
                 {"kind": "vm", "vm": "vm07", "disks": 1, "encrypted": None},
+                {"kind": "summary", "largest_gib": 128, "largest_encrypted_gib": None, "encrypted": None},
             ),
         ),
     )
@@ -153,6 +158,22 @@ def _summed(whole: Whole) -> Iterator[Row]:
         told = f"{len(disks)} disks of {disks[0]['vm']}: {size} GiB"
         total: Row = {"kind": "vm", "vm": disks[0]["vm"], "disks": len(disks), "size_gib": size, "encrypted": encrypted}
         yield {**whole.place, **total, "message": told}
+    if whole.rows and whole.complete:
+        yield {**whole.place, **_summary(whole.rows)}
+
+
+def _summary(disks: Sequence[Row]) -> Row:
+    states = {disk["encrypted"] for disk in disks}
+    sizes = {state: [int_of(disk["size_gib"]) or 0 for disk in disks if disk["encrypted"] is state] for state in states}
+    largest = max(size for own in sizes.values() for size in own)
+    return {
+        "kind": "summary",
+        "disks": len(disks),
+        "largest_gib": largest,
+        "largest_encrypted_gib": None if None in states else max(sizes.get(True, ()), default=0),
+        "encrypted": True if True in states else None if None in states else False,
+        "message": f"{len(disks)} disks, the largest of {largest} GiB",
+    }
 
 
 parser: Parser = ManagedDisksJson()

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 import orjson
 import polars as pl
@@ -171,7 +172,8 @@ class RestorePointsJson:
 
     def parse(self, source: Source, context: ParseContext) -> Parsed:
         """One row a resource, then the sums; states, without a time."""
-        return parsed_export(source, self.logsource, _COLUMNS, _rows, _sums)
+        snapshots = "snapshot" in source.path.replace("\\", "/").rsplit("/", 1)[-1].lower()
+        return parsed_export(source, self.logsource, _COLUMNS, _rows, partial(_sums, snapshots=snapshots))
 
 
 def _rows(record: Record) -> Iterator[Row]:
@@ -230,8 +232,8 @@ def _point(one: Mapping[str, object], name: str | None, state: str | None) -> Ro
     }
 
 
-def _sums(whole: Whole) -> Iterator[Row]:
-    """The points of each source over all its collections, and the most of them."""
+def _sums(whole: Whole, snapshots: bool) -> Iterator[Row]:
+    """The points of each source over all its collections, and the most of them; an empty list is what it is called."""
     yield from whole.rows
     counts: dict[str, list[tuple[int | None, bool]]] = defaultdict(list)
     for row in whole.rows:
@@ -247,7 +249,7 @@ def _sums(whole: Whole) -> Iterator[Row]:
         told = f"{'?' if total is None else total} restore points of {source}"
         of_source: Row = {"kind": "source", "source": source, "points": total, "counted": counted, "message": told}
         yield {**whole.place, **of_source}
-    if any(row["kind"] == "snapshot" for row in whole.rows):
+    if any(row["kind"] == "snapshot" for row in whole.rows) or (snapshots and not whole.rows):
         return
     most = max((one for one in sums if one is not None), default=0)
     summary: Row = {"kind": "summary", "collections": sum(row["kind"] == "collection" for row in whole.rows)}
