@@ -17,14 +17,15 @@ from typing import BinaryIO, TypeAlias
 import polars as pl
 
 from loganalyzer import __version__
-from loganalyzer.attribute import Attribution, attribute
-from loganalyzer.catalogue import Catalogue, load_catalogue
+from loganalyzer.attribute import attribute
+from loganalyzer.catalogue import load_catalogue
 from loganalyzer.facts import Derived, correlated, derive, load_tables
 from loganalyzer.facts.clock_years import with_years
 from loganalyzer.facts.rotation import part_of
 from loganalyzer.intake import Archive, Limits, Skipped, walk
 from loganalyzer.intake.layout import Layout, place, recognise_layout, relative
 from loganalyzer.known_files import known_file
+from loganalyzer.near_misses import near_misses
 from loganalyzer.parser import ParseContext, Parsed
 from loganalyzer.redact import Redactor, redact_report
 from loganalyzer.registry import Choice, Recognised, parsers, recognise
@@ -46,6 +47,7 @@ from loganalyzer.sigma.match import Matches, match
 from loganalyzer.sigma.rule import Correlation, Rule
 from loganalyzer.sigma.store import digest, restore, without_examples
 from loganalyzer.source import Source
+from loganalyzer.why_not import Grounds
 from loganalyzer.windows import Ticket, with_reported_errors
 
 Progress = Callable[[str, str, int], None]
@@ -135,6 +137,7 @@ class Judged:
     """A bundle read and judged, before anything is redacted.
 
     ``frames``: events, derived rows and correlations, numbered as ``matches`` number them. ``signatures``: by id.
+    ``grounds``: these, and all else that the verdicts rest on.
     """
 
     reading: Reading
@@ -142,6 +145,7 @@ class Judged:
     matches: Matches
     signatures: Mapping[str, Rule | Correlation]
     report: Report
+    grounds: Grounds
 
 
 def scan(
@@ -188,8 +192,10 @@ def judge(
     signatures: tuple[Rule | Correlation, ...] = (*rules.rules, *rules.correlations)
     ticket = with_reported_errors(derived, options.ticket)
     attribution = attribute(catalogue, derived, frames, matches, signatures, ticket)
-    report = _report(inputs, reading, catalogue, derived, frames, matches, attribution, rules)
-    return Judged(reading, tuple(frames), matches, {one.id: one for one in signatures}, report)
+    by_id = {one.id: one for one in signatures}
+    grounds = Grounds(catalogue, derived, tuple(frames), matches, by_id, attribution)
+    report = _report(inputs, reading, grounds, rules)
+    return Judged(reading, tuple(frames), matches, by_id, report, grounds)
 
 
 def read(
@@ -361,16 +367,9 @@ def example_frames(parser_name: str, path: str | None, raw: bytes) -> Sequence[E
     return [*events, *derive(events, load_tables()).frames]
 
 
-def _report(
-    inputs: Sequence[str | os.PathLike[str]],
-    reading: Reading,
-    catalogue: Catalogue,
-    derived: Derived,
-    frames: Sequence[EventFrame],
-    matches: Matches,
-    attribution: Attribution,
-    rules: Loaded,
-) -> Report:
+def _report(inputs: Sequence[str | os.PathLike[str]], reading: Reading, grounds: Grounds, rules: Loaded) -> Report:
+    catalogue, derived, matches = grounds.catalogue, grounds.derived, grounds.matches
+    frames, attribution = grounds.frames, grounds.attribution
     body = build_body(catalogue, derived, frames, matches, attribution)
     coverage = (*_leaf_coverage(reading, derived), *_other_coverage(reading))
     unable = [UnableRule(one.rule_id, one.why) for one in matches.unable]
@@ -390,7 +389,7 @@ def _report(
         ruled_out=body.ruled_out,
         clear=body.clear,
         next_evidence=body.next_evidence,
-        receipt=_receipt(reading, derived, attribution, matches, body.not_guest_visible),
+        receipt=_receipt(reading, grounds, body.not_guest_visible),
         unattributed=body.unattributed,
         coverage=coverage,
         rules=RulesRun(len(matches.ran), tuple(unable)),
@@ -495,9 +494,7 @@ def _unread_row(path: str, size: int, status: CoverageStatus, why: str, damage: 
     )
 
 
-def _receipt(
-    reading: Reading, derived: Derived, attribution: Attribution, matches: Matches, not_guest_visible: int
-) -> Receipt:
+def _receipt(reading: Reading, grounds: Grounds, not_guest_visible: int) -> Receipt:
     parsed = [leaf.parsed for leaf in reading.leaves if leaf.parsed is not None]
     size = sum(leaf.size for leaf in reading.leaves)
     parsed_bytes = sum(one.parsed_bytes for one in parsed)
@@ -509,9 +506,10 @@ def _receipt(
         rejected_bytes=rejected_bytes,
         skipped_bytes=size - parsed_bytes - rejected_bytes,
         events=sum(frame.rows.height for frame in reading.frames),
-        rules_ran=len(matches.ran),
-        first=derived.first,
-        last=derived.last,
+        rules_ran=len(grounds.matches.ran),
+        first=grounds.derived.first,
+        last=grounds.derived.last,
         not_guest_visible=not_guest_visible,
-        statement=attribution.why,
+        statement=grounds.attribution.why,
+        near_misses=near_misses(grounds),
     )

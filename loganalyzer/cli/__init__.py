@@ -31,6 +31,7 @@ COMMANDS = {
     "timeline": ("loganalyzer.cli.timeline", "Print the events of all sources of a bundle in the order of time."),
     "export": ("loganalyzer.cli.export", "Write the events and findings of a bundle to Parquet, Arrow, NDJSON or CSV."),
     "query": ("loganalyzer.cli.query", "Answer a question in SQL over the events and findings of a bundle."),
+    "why-not": ("loganalyzer.cli.why_not", "Say why a cause was not given for a bundle, or why its rivals were not."),
     "explain": ("loganalyzer.cli.explain", "Explain an error code, a cause, or pasted portal text (offline)."),
     "formats": ("loganalyzer.cli.formats", "List the formats that can be read, or explain whose each file is."),
     "signatures": ("loganalyzer.cli.signatures", "List, show, test and lint the signatures."),

@@ -23,6 +23,8 @@ BundleVerdict: TypeAlias = Literal["cause-found", "no-fault-found", "cannot-tell
 DiagnosisVerdict: TypeAlias = Literal["confirmed", "likely", "possible"]
 EvidenceKind: TypeAlias = Literal["line", "record", "value", "gap"]
 Platform: TypeAlias = Literal["linux", "windows", "unknown"]
+#: What kept it from a diagnosis: it is ``history``, it was ``refuted``, or ``almost`` all conditions of its rule hold.
+NearMissKind: TypeAlias = Literal["history", "refuted", "almost"]
 CoverageStatus: TypeAlias = Literal["read", "partial", "skipped", "unrecognised", "archive"]
 
 
@@ -162,8 +164,24 @@ class NextEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class NearMiss:
+    """What nearly made a diagnosis: the cause, the rule, why it is none, and the line."""
+
+    kind: NearMissKind = field(metadata=OURS)
+    cause: str = field(metadata=OURS)
+    title: str = field(metadata=OURS)
+    rule: str = field(metadata=OURS)
+    rule_title: str = field(metadata=OURS)
+    why: str
+    line: Citation
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
-    """What was read, so that "nothing found" can be judged: parsed + rejected + skipped bytes = bytes."""
+    """What was read, so that "nothing found" can be judged: parsed + rejected + skipped bytes = bytes.
+
+    ``near_misses``: what came nearest to a diagnosis, at most three causes; only where there is no diagnosis.
+    """
 
     files: int
     bytes: int
@@ -176,6 +194,7 @@ class Receipt:
     last: datetime | None
     not_guest_visible: int
     statement: str
+    near_misses: tuple[NearMiss, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from loganalyzer.report.model import (
     Diagnosis,
     ErrorEntry,
     Evidence,
+    NearMiss,
     NextEvidence,
     Report,
     Undecided,
@@ -43,6 +44,7 @@ _VERDICTS: Final = {
     "cannot-tell": ("CANNOT TELL", "bold black on yellow"),
 }
 _STRENGTHS: Final = {"confirmed": "bold red", "likely": "bold yellow", "possible": "bold cyan"}
+_NEAR: Final = {"history": "history", "refuted": "answered", "almost": "all but one condition"}
 _STATUSES: Final = {"read": "green", "partial": "yellow", "skipped": "dim", "unrecognised": "dim", "archive": "dim"}
 
 
@@ -395,6 +397,14 @@ def _receipt(page: _Page, report: Report) -> None:
     )
     if receipt.statement and report.verdict != "no-fault-found":
         page.text(Text(one_line(receipt.statement), "dim"))
+    if receipt.near_misses:
+        page.text(Text(f"Nearest: {'; '.join(map(_near_miss, receipt.near_misses))}.", "dim"))
+
+
+def _near_miss(one: NearMiss) -> str:
+    """In a few words: ``why-not`` tells the rest."""
+    place = _place(one.line)
+    return one_line(f"{one.title} ({one.cause}, {_NEAR[one.kind]}, {place})")
 
 
 def _time(time: datetime) -> str:
