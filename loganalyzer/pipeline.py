@@ -20,6 +20,7 @@ from loganalyzer import __version__
 from loganalyzer.attribute import attribute
 from loganalyzer.catalogue import load_catalogue
 from loganalyzer.facts import Derived, correlated, derive, load_tables
+from loganalyzer.facts.clock_facts import zone_notes
 from loganalyzer.facts.clock_years import with_years
 from loganalyzer.facts.rotation import part_of
 from loganalyzer.intake import Archive, Limits, Skipped, walk
@@ -416,6 +417,7 @@ def _leaf_coverage(reading: Reading, derived: Derived) -> list[Coverage]:
     spans = defaultdict(list)
     for span in derived.spans:
         spans[span.path].append(span)
+    zones = zone_notes(derived.frames)
     rows = []
     for leaf in reading.leaves:
         path = relative(leaf.path, reading.layout.root)
@@ -446,7 +448,7 @@ def _leaf_coverage(reading: Reading, derived: Derived) -> list[Coverage]:
                 last=max(times, default=None),
                 gaps=tuple((_iso(a), _iso(b)) for span in own for a, b in span.gaps),
                 status="partial" if parsed.damage else "read",
-                notes=(*parsed.damage, *parsed.cut, *parsed.notes, *_reasons(parsed)),
+                notes=(*parsed.damage, *parsed.cut, *parsed.notes, *_reasons(parsed), *zones.get(path, ())),
             )
         )
     return rows

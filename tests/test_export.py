@@ -265,7 +265,8 @@ def test_names_of_tables_are_letters_digits_and_underscores(call: Call, tmp_path
         (tmp_path / f"{number}.evtx").write_bytes(data)
     assert call(tmp_path, "-o", tmp_path / "out").status == 0
     names = [Path(name).stem for name in files(tmp_path / "out")]
-    assert len([name for name in names if name.startswith("windows_")]) == len(events)
+    of_channels = [name for name in names if name.startswith("windows_") and name != "windows_clock_fact"]
+    assert len(of_channels) == len(events)
     assert all(name.replace("_", "").isalnum() and name.isascii() and len(name) < 110 for name in names)
     assert {"windows_ab_cd", "windows_ab_cd_2", "windows_con"} <= set(names)
 

@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 import polars as pl
 
 from loganalyzer.facts.attempts import Attempt, attempt_frames, attempts
+from loganalyzer.facts.clock_facts import clock_frames
 from loganalyzer.facts.correlated import Correlating, correlated
 from loganalyzer.facts.coverage import Span, spans
 from loganalyzer.facts.fact_rows import fact_frames, version_number
@@ -57,6 +58,7 @@ def derive(events: Sequence[EventFrame], tables: Tables, damaged: frozenset[str]
         *(_as_derived(frame) for frame in events if frame.logsource.category == "config"),
         *fact_frames(events, tables.facts),
         *reported_error_frames(events),
+        *clock_frames(events),
         *gap_frames(events, tables.series, damaged),
         *operation_frames(events, tables.operations),
         *attempt_frames(found, platform),

@@ -67,13 +67,13 @@ OWN_SERVICES: Mapping[str, frozenset[str]] = {
         {
             *("waappagent", "transparentinstaller", "vmsnapshot", "vss", "setupapi", "cbs", "extension"),
             *("monitoringagent", "telemetry", "appagentruntime", "netagent", "agentinstaller", "sqlwriter"),
-            *("services", "registry", "os", "configfile"),
+            *("services", "registry", "os", "configfile", "clock"),
         }
     ),
     "linux": frozenset(
         {
             *("waagent", "vmsnapshot", "extension", "handler", "workloadbackup"),
-            *("kernel", "journald", "systemd", "cloud-init", "dhcp", "firewall"),
+            *("kernel", "journald", "systemd", "cloud-init", "dhcp", "firewall", "clock"),
         }
     ),
 }
