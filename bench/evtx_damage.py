@@ -1,12 +1,21 @@
 """Damages event logs and compares what is read with what the two libraries read alone.
 
-``python bench/evtx_damage.py FILE... [--places 200] [--slow]``: copies of each file are cut, have bytes flipped, a
-chunk header zeroed or a run of bytes zeroed at seeded places. The records that loganalyzer reads are set beside those
-of the Rust binding and, with ``--slow``, of python-evtx (about a hundred a second). What the binding gives counts where
-it is the same as in the file as given, for it also gives records whose end was overwritten. What loganalyzer rejects in
-the file as given, and the binding does not, is printed: such records have zeros for most fields.
-Prints the sums, and every copy in which loganalyzer reads fewer records than the better of the two, or in which records
-are missing and nothing says so.
+``python bench/evtx_damage.py FILE... [--places 200] [--show 1]``: copies of each file are cut, have bits flipped, bytes
+overwritten, a chunk header or the file header zeroed, or a run of bytes zeroed, at seeded places. Set beside each
+other, by record id:
+
+- loganalyzer;
+- the Rust binding, going on behind every fault that it raises;
+- python-evtx, over every slot of a chunk, whatever the file header counts.
+
+A library is credited with a record that loganalyzer reads in the undamaged file; what it rejects there is printed. A
+copy is *worse* if a library alone reads more records than loganalyzer, or one that loganalyzer misses with the very
+text that it has in the undamaged file. It is *altered* if a library reads more only by records whose text is another
+than in the undamaged file: what it gives is not what was written. Both are printed with the first place at which the
+texts differ. A copy is *silent* if records of the undamaged file are missing and neither damage nor notes say so.
+Prints a table, one row a kind of damage; exit status 1 if any copy is worse or silent.
+
+python-evtx renders about a hundred records a second: chunks that a damage left as they were are rendered once.
 """
 
 from __future__ import annotations
@@ -14,32 +23,25 @@ from __future__ import annotations
 import argparse
 import io
 import random
+import signal
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from evtx import PyEvtxParser
-from Evtx.Evtx import Evtx
+from Evtx.Evtx import ChunkHeader
 
-from loganalyzer.parser import ParseContext
-from loganalyzer.registry import recognise
+from loganalyzer.parser import ParseContext, Parser
+from loganalyzer.registry import parsers
 from loganalyzer.source import Source
 
 HEADER, CHUNK = 4096, 65536
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """Record ids of one damaged copy, and what loganalyzer says of the loss."""
-
-    ours: Counter[int]
-    rust: Counter[int]
-    python: Counter[int]
-    damage: tuple[str, ...]
+#: Seconds for one chunk: python-evtx does not come to an end on some damage.
+PATIENCE = 60
 
 
 def cut(chance: random.Random, data: bytes) -> bytes:
@@ -56,9 +58,16 @@ def flipped(chance: random.Random, data: bytes) -> bytes:
 
 
 def without_chunk_header(chance: random.Random, data: bytes) -> bytes:
-    """The header of one chunk is zero."""
+    """The header of one chunk is zero: its first 128 bytes or, with its tables, 512."""
     start = HEADER + CHUNK * chance.randrange(max(1, (len(data) - HEADER) // CHUNK))
-    return data[:start] + bytes(512) + data[start + 512 :]
+    size = chance.choice((128, 512))
+    return data[:start] + bytes(size) + data[start + size :]
+
+
+def without_file_header(chance: random.Random, data: bytes) -> bytes:
+    """The file header is zero; in half of the copies a chunk header is too."""
+    bare = bytes(HEADER) + data[HEADER:]
+    return without_chunk_header(chance, bare) if chance.random() < 0.5 else bare
 
 
 def with_zeros(chance: random.Random, data: bytes) -> bytes:
@@ -68,22 +77,43 @@ def with_zeros(chance: random.Random, data: bytes) -> bytes:
     return data[:start] + bytes(length) + data[start + length :]
 
 
-DAMAGES: tuple[Callable[[random.Random, bytes], bytes], ...] = (cut, flipped, without_chunk_header, with_zeros)
+def overwritten(chance: random.Random, data: bytes) -> bytes:
+    """One to eight runs of up to sixteen bytes are others."""
+    changed = bytearray(data)
+    for _ in range(chance.randint(1, 8)):
+        piece = chance.randbytes(chance.randint(1, 16))
+        start = chance.randrange(len(changed) - len(piece))
+        changed[start : start + len(piece)] = piece
+    return bytes(changed)
 
 
-def ours(data: bytes) -> tuple[Counter[int], tuple[str, ...]]:
-    """What loganalyzer reads."""
-    source = Source("some.evtx", data)
-    recognised = recognise(source)
-    if recognised is None:
-        return Counter(), ("not recognised",)
-    parsed = recognised.parser.parse(source, ParseContext())
-    numbers = Counter(number for frame in parsed.frames for number in frame.rows["RecordNumber"].to_list())
-    return numbers, (*parsed.damage, *parsed.notes)
+DAMAGES: tuple[Callable[[random.Random, bytes], bytes], ...] = (
+    cut,
+    flipped,
+    overwritten,
+    without_chunk_header,
+    without_file_header,
+    with_zeros,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """What loganalyzer reads: ids, all that it says of losses, and records by the way they were read."""
+
+    numbers: frozenset[int]
+    said: tuple[str, ...]
+
+
+def ours(data: bytes, parser: Parser) -> Ours:
+    """What loganalyzer reads of a file."""
+    parsed = parser.parse(Source("some.evtx", data), ParseContext())
+    numbers = frozenset(number for frame in parsed.frames for number in frame.rows["RecordNumber"].to_list())
+    return Ours(numbers, (*parsed.damage, *parsed.notes))
 
 
 def rust(data: bytes) -> dict[int, str]:
-    """What the Rust binding reads alone, going on behind every fault that it raises."""
+    """What the Rust binding reads alone, by record id."""
     found: dict[int, str] = {}
     try:
         records = PyEvtxParser(io.BytesIO(data), number_of_threads=1).records_json()
@@ -101,35 +131,131 @@ def rust(data: bytes) -> dict[int, str]:
     return found
 
 
-def python(data: bytes) -> Counter[int]:
-    """What python-evtx renders alone, chunk by chunk."""
-    found: Counter[int] = Counter()
-    with tempfile.NamedTemporaryFile(suffix=".evtx") as file:
-        file.write(data)
-        file.flush()
-        with suppress(Exception), Evtx(file.name) as log:  # it raises what the damage leads to
-            for chunk in log.chunks():
-                found.update(_rendered(chunk))
-    return found
+@dataclass
+class PythonEvtx:
+    """python-evtx over one file and its copies; chunks that are as in the file are rendered once."""
+
+    whole: bytes
+    known: dict[int, dict[int, str]] = field(default_factory=dict)
+
+    def read(self, data: bytes) -> dict[int, str]:
+        """Records by id."""
+        found: dict[int, str] = {}
+        for start in range(HEADER, len(data) - CHUNK + 1, CHUNK):
+            same = data[start : start + CHUNK] == self.whole[start : start + CHUNK]
+            if same and start not in self.known:
+                self.known[start] = dict(_rendered(self.whole, start))
+            found.update(self.known[start] if same else dict(_rendered(data, start)))
+        return found
 
 
-def _rendered(chunk: object) -> Iterator[int]:
-    try:
-        for record in chunk.records():  # type: ignore[attr-defined]  # python-evtx has no types
-            try:
-                record.xml()
-                yield record.record_num()
-            except Exception:  # noqa: BLE001, S112
-                continue
-    except Exception:  # noqa: BLE001
+def _rendered(data: bytes, start: int) -> Iterator[tuple[int, str]]:
+    with suppress(Exception), _patience():  # it raises what the damage leads to
+        for record in ChunkHeader(data, start).records():
+            with suppress(Exception):
+                yield record.record_num(), record.xml()
+
+
+@contextmanager
+def _patience() -> Iterator[None]:
+    def stop(*_: Any) -> None:
+        raise TimeoutError
+
+    if not hasattr(signal, "setitimer"):
+        yield
         return
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
-def compared(data: bytes, whole: dict[int, str], slow: bool) -> Read:
-    """One damaged copy, read by all. ``whole``: what the binding gives of the undamaged file."""
-    numbers, damage = ours(data)
-    same = Counter(number for number, text in rust(data).items() if whole.get(number) == text)
-    return Read(numbers, same, python(data) if slow else Counter(), damage)
+@dataclass
+class Sums:
+    """Copies and records of one kind of damage."""
+
+    copies: int = 0
+    worse: int = 0
+    altered: int = 0
+    silent: int = 0
+    records: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass
+class File:
+    """One file as given, as all three read it."""
+
+    name: str
+    data: bytes
+    parser: Parser
+    python: PythonEvtx
+    ours: Ours
+    by_rust: dict[int, str]
+    by_python: dict[int, str]
+
+    @property
+    def ids(self) -> frozenset[int]:
+        """Record ids that count: what loganalyzer rejects of the file as given is printed, to be judged by a person."""
+        return self.ours.numbers
+
+
+def opened(path: Path) -> File:
+    """Reads a file; prints what a library has of it and loganalyzer has not."""
+    data = path.read_bytes()
+    parser = next(parser for parser in parsers() if parser.name == "evtx_log")
+    python = PythonEvtx(data)
+    file = File(path.name, data, parser, python, ours(data, parser), rust(data), python.read(data))
+    for name, found in (("the binding", file.by_rust), ("python-evtx", file.by_python)):
+        for number in sorted(found.keys() - file.ours.numbers):
+            print(f"  as given: {path.name}: record {number} only by {name}: {_shown(found[number])}")
+    return file
+
+
+def compared(file: File, place: int, damage: Callable[[random.Random, bytes], bytes], show: int, sums: Sums) -> None:
+    """One damaged copy, read by all."""
+    damaged = damage(random.Random(f"{file.name} {place}"), file.data)  # noqa: S311  # the same at each run
+    read = ours(damaged, file.parser)
+    libraries = {"the binding": rust(damaged), "python-evtx": file.python.read(damaged)}
+    own = read.numbers & file.ids
+    sums.copies += 1
+    sums.records["given"] += len(file.ids)
+    sums.records["ours"] += len(own)
+    kinds = set()
+    for name, found in libraries.items():
+        credited = found.keys() & file.ids
+        sums.records[name] += len(credited)
+        missing = sorted(credited - own)
+        true = [number for number in missing if found[number] == _given(file, name).get(number)]
+        if not true and len(credited) <= len(own):
+            continue
+        kind = "worse" if true else "altered"
+        kinds.add(kind)
+        print(f"  {kind}: {file.name} {damage.__name__} {place}: {len(own)}, {name} {len(credited)}", read.said[:2])
+        for number in (true or missing)[:show]:
+            print(f"    record {number}: {_difference(_given(file, name).get(number, ''), found[number])}")
+    sums.worse += "worse" in kinds
+    sums.altered += kinds == {"altered"}
+    if file.ours.numbers - read.numbers and not read.said:
+        sums.silent += 1
+        print(f"  silent: {file.name} {damage.__name__} {place}: {len(own)} of {len(file.ids)}")
+
+
+def _given(file: File, name: str) -> dict[int, str]:
+    return file.by_rust if name == "the binding" else file.by_python
+
+
+def _difference(given: str, found: str) -> str:
+    """Where two texts of one record part."""
+    place = next((at for at, (one, other) in enumerate(zip(given, found, strict=False)) if one != other), len(found))
+    start = max(0, place - 40)
+    return f"given {given[start : place + 80]!r}, in the copy {found[start : place + 80]!r}"
+
+
+def _shown(text: str) -> str:
+    return repr(" ".join(text.split())[:1500])
 
 
 def main() -> int:
@@ -137,31 +263,23 @@ def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("files", nargs="+", type=Path)
     arguments.add_argument("--places", type=int, default=200, help="damaged copies of each file")
-    arguments.add_argument("--slow", action="store_true", help="ask python-evtx too")
+    arguments.add_argument("--show", type=int, default=1, help="records to print of a copy that is read worse")
     given = arguments.parse_args()
-    worse = silent = 0
+    sums = {damage.__name__: Sums() for damage in DAMAGES}
     for path in given.files:
-        whole = path.read_bytes()
-        sums: Counter[str] = Counter()
-        intact, rendered = ours(whole)[0], rust(whole)
-        rejected = {number: rendered.pop(number) for number in [*rendered] if number not in intact}
-        for number, text in rejected.items():
-            print(f"  rejected in {path.name}: record {number}: {text[:300]}")
+        file = opened(path)
         for place in range(given.places):
             damage = DAMAGES[place % len(DAMAGES)]
-            damaged = damage(random.Random(f"{path.name} {place}"), whole)  # noqa: S311  # the same at each run
-            read = compared(damaged, rendered, given.slow)
-            sums += Counter(ours=read.ours.total(), rust=read.rust.total(), python=read.python.total())
-            best = max(read.rust.total(), read.python.total())
-            if read.ours.total() < best:
-                worse += 1
-                print(f"  fewer: {path.name} {damage.__name__} {place}: {read.ours.total()} of {best}", read.damage[:2])
-            if read.ours.total() < intact.total() and not read.damage:
-                silent += 1
-                print(f"  silent: {path.name} {damage.__name__} {place}: {read.ours.total()} of {intact.total()}")
-        print(f"{path.name}: {given.places} copies, records read: {dict(sums)}")
-    print(f"copies read worse than by the better library: {worse}; losses that nothing tells: {silent}")
-    return 1 if worse or silent else 0
+            compared(file, place, damage, given.show, sums[damage.__name__])
+        print(f"{file.name}: {len(file.ids)} records, {given.places} copies", flush=True)
+    print(
+        f"{'damage':22}{'copies':>8}{'given':>9}{'ours':>9}{'binding':>9}{'python':>9}{'worse':>7}{'altered':>9}{'silent':>8}"
+    )
+    for name, one in sums.items():
+        records = [one.records[key] for key in ("given", "ours", "the binding", "python-evtx")]
+        counts = "".join(f"{count:>9}" for count in records)
+        print(f"{name:22}{one.copies:>8}{counts}{one.worse:>7}{one.altered:>9}{one.silent:>8}")
+    return 1 if any(one.worse or one.silent for one in sums.values()) else 0
 
 
 if __name__ == "__main__":

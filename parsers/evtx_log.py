@@ -1,9 +1,10 @@
 """Windows event logs (``*.evtx``): every record that can be read, and an account of those that cannot (windows.md 6).
 
 The Rust ``evtx`` binding decodes, one chunk at a time, from a chunk header that we rebuild: a damaged header, table or
-record then costs only itself. What the walk over the chunks counts and the binding does not render is a lost record;
-python-evtx was tried on 1572 of those and rendered none, so it is not asked. A checksum alone is not held against a
-record that reads: copies of an open log have stale ones.
+record then costs only itself. Where sizes no longer lead from record to record, the next one is sought by its magic.
+What the binding refuses goes to python-evtx, which reads around damage to definitions. What the walk over the chunks
+counts and neither renders is a lost record. A checksum alone is not held against a record that reads: copies of an open
+log have stale ones. A record whose end was overwritten is not read: its last values are cut.
 Headers, padding, free space within a chunk and unused (all zero) chunks count as parsed bytes.
 """
 
@@ -16,7 +17,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -35,11 +36,14 @@ from loganalyzer.evtx.chunks import (
     Layout,
     Place,
     candidates,
+    holds_record,
+    is_torn,
     read_layout,
     rebuilt,
 )
 from loganalyzer.evtx.events import Event, Json, read_event
 from loganalyzer.evtx.frames import frames_of
+from loganalyzer.evtx.second_reader import SecondReader
 from loganalyzer.parser import Claim, LogSource, ParseContext, Parsed, Parser, Sample, Source, rejected_whole
 from loganalyzer.schema import REJECTED_COLUMNS
 
@@ -48,8 +52,14 @@ _UNIX_EPOCH = 11_644_473_600_000_000
 #: Times after this (year 9999) are no times.
 _LATEST = 253_402_300_800_000_000
 
+#: As many chunks as a file header can count.
+_MOST_CHUNKS = 1 << 16
+
 #: Ranges of missing ids that are told one by one.
-_GAPS_SHOWN = 5
+_GAPS_SHOWN = 20
+
+#: How a record was read; in this order in the report.
+_BINDING, _SECOND, _SOUGHT = "by the evtx binding", "by python-evtx", "by a search for record magic"
 
 _LOGSOURCE = LogSource("windows")
 _TEXT_IN_BINARY = re.compile(rb"(?:[\x20-\x7e]\0){4,}")
@@ -128,23 +138,47 @@ class _Rejected:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """What came of a chunk, or of a range that is none: events, lost bytes, damage, and how many records it had."""
+    """What came of a chunk, or of a range that is none: events, lost bytes, damage, how many records it had.
+
+    ``ways``: how many were read which way.
+    """
 
     events: list[Event] = field(default_factory=list)
     rejected: list[_Rejected] = field(default_factory=list)
     damage: list[str] = field(default_factory=list)
     records: int = 0
+    ways: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass
+class _SecondChance:
+    """python-evtx for what the binding refuses in one file; ``steps`` are left for it."""
+
+    reader: SecondReader
+    scan: object
+    steps: int
+
+    def read(self, one_chunk: bytes, places: list[Place]) -> dict[int, tuple[str | None, str | None]]:
+        """By offset: JSON of the record, or why it has none."""
+        if not places:
+            return {}
+        whole = one_chunk[FILE_HEADER_SIZE:]
+        answer = self.reader.read(whole, [(place.offset, place.length) for place in places], self.steps, self.scan)
+        self.steps -= answer.steps
+        found = zip(answer.events, answer.faults, strict=True)
+        return {place.offset: one for place, one in zip(places, found, strict=True)}
 
 
 @dataclass(frozen=True, slots=True)
 class EvtxLog:
-    """Parser of Windows event logs."""
+    """Parser of Windows event logs. ``second_reader`` may hold a process; what is read does not depend on that."""
 
     name: str = "evtx_log"
     title: str = "Windows event log (EVTX)"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("C:/Windows/System32/winevt/Logs/*.evtx",)
     samples: tuple[Sample, ...] = _SAMPLES
+    second_reader: SecondReader = field(default_factory=SecondReader, repr=False, compare=False)
 
     def claim(self, path: str, head: bytes) -> Claim | None:
         """The magic decides, whatever the name; a file of the right name without it is taken to be rejected."""
@@ -152,6 +186,8 @@ class EvtxLog:
             return Claim(95, "starts with the magic of an event log (ElfFile)")
         if head.startswith(CHUNK_MAGIC) or head[FILE_HEADER_SIZE:].startswith(CHUNK_MAGIC):
             return Claim(60, "holds a chunk of an event log (ElfChnk), its file header is damaged")
+        if holds_record(head[FILE_HEADER_SIZE:]):
+            return Claim(60, "holds records of an event log, the headers of file and chunk are damaged")
         if path.lower().endswith(".evtx"):
             return Claim(20, "named like an event log, content not recognised")
         return None
@@ -162,18 +198,44 @@ class EvtxLog:
         if layout.chunk_count is None and not layout.chunks:
             why = "the file is empty" if not source.data else "magic missing"
             return rejected_whole(source, f"not an event log: {why}")
-        readings = [_file_header(source.data, layout), *_ranges(source.data, layout)]
+        second = _SecondChance(self.second_reader, context, self.second_reader.limits.steps_a_file)
+        readings = [_file_header(source.data, layout), *_ranges(source.data, layout, second)]
         events = [event for reading in readings for event in reading.events]
         lost = [row for reading in readings for row in reading.rejected]
+        damage = [text for reading in readings for text in reading.damage]
+        summary = _summary(layout, readings)
         return Parsed(
             frames=frames_of(events, source.path),
             parsed_bytes=source.size - sum(row.length for row in lost),
-            lines=sum(reading.records for reading in readings),
+            lines=_known(layout, readings),
             rejected=_rejected_rows(source.data, lost),
             rejected_bytes=sum(row.length for row in lost),
-            damage=tuple(text for reading in readings for text in reading.damage),
-            notes=tuple(_notes(layout, [event.number for event in events])),
+            damage=(*summary, *damage) if damage else (),
+            notes=(*(() if damage else summary), *_notes(layout, [event.number for event in events])),
         )
+
+
+def _summary(layout: Layout, readings: list[_Reading]) -> tuple[str, ...]:
+    """One line of what was lost and which way the rest was read; nothing for a log that the binding read whole."""
+    ways = sum((reading.ways for reading in readings), Counter[str]())
+    read, records = ways.total(), _known(layout, readings)
+    unreadable = sum(row.length for reading in readings for row in reading.rejected)
+    if read == records == ways[_BINDING] and not unreadable:
+        return ()
+    shown = ", ".join(f"{ways[way]} {way}" for way in (_BINDING, _SECOND, _SOUGHT) if ways[way])
+    parts = [f"{read} of {records} known records read" + (f": {shown}" if shown else "")]
+    parts += [f"{unreadable} bytes not readable"] if unreadable else []
+    parts += ["the log was open when it was copied"] if layout.dirty else []
+    return ("; ".join(parts),)
+
+
+def _known(layout: Layout, readings: list[_Reading]) -> int:
+    """Records that the file is known to have had: by chunk, or by the ids between its first and its last."""
+    tail, *chunks = readings
+    counted = sum(reading.records for reading in chunks)
+    numbers = {event.number for reading in chunks for event in reading.events}
+    by_id = max(numbers) - min(numbers) + 1 if numbers else 0
+    return tail.records + (by_id if counted < by_id <= layout.slots * MOST_RECORDS else counted)
 
 
 def _notes(layout: Layout, numbers: list[int]) -> Iterator[str]:
@@ -198,24 +260,24 @@ def _file_header(data: bytes, layout: Layout) -> _Reading:
         return _Reading(rejected=[_Rejected(0, layout.base, why)] if layout.base else [], damage=[why])
     if len(data) < FILE_HEADER_SIZE:
         return _Reading(damage=[f"cut off inside the file header, at byte {len(data)}"])
+    damage = []
     if layout.chunk_count > layout.slots:
-        cut = (
-            f"cut off at byte {len(data)}: the file header counts {layout.chunk_count} chunks, {layout.slots} are there"
-        )
-        return _Reading(damage=[cut])
+        chunks = f"the file header counts {layout.chunk_count} chunks, {layout.slots} are there"
+        damage.append(f"cut off at byte {len(data)}: {chunks}")
     known = [chunk.records[-1].number for chunk in layout.chunks if chunk.records]
     known += [chunk.header.last for chunk in layout.chunks if chunk.header is not None and chunk.header.count]
-    if known and layout.next_number is not None and layout.next_number > max(known) + 1:
-        missing = f"records {max(known) + 1} to {layout.next_number - 1} are counted by the file header and missing"
-        return _Reading(damage=[missing])
-    return _Reading()
+    missing = layout.next_number - 1 - max(known) if known and layout.next_number is not None else 0
+    if missing > 0:
+        first, last = max(known) + 1, max(known) + missing
+        damage.append(f"records {first} to {last} are counted by the file header and missing")
+    return _Reading(damage=damage, records=missing if 0 < missing <= _MOST_CHUNKS * MOST_RECORDS else 0)
 
 
-def _ranges(data: bytes, layout: Layout) -> Iterator[_Reading]:
+def _ranges(data: bytes, layout: Layout, second: _SecondChance) -> Iterator[_Reading]:
     """Chunks in their order, then ranges that are no chunks."""
     sequence = 0
     for chunk in layout.chunks:
-        reading = _read_chunk(data, chunk, sequence)
+        reading = _read_chunk(data, chunk, sequence, second)
         sequence += len(reading.events)
         yield reading
     if layout.unreadable:
@@ -242,24 +304,44 @@ def _holes(layout: Layout) -> Iterator[_Reading]:
             )
 
 
-def _read_chunk(data: bytes, chunk: Chunk, sequence: int) -> _Reading:
-    """Pairs what the binding renders with the places of the walk; a place without an event is a lost record."""
-    rendered, faults = _render(rebuilt(data, chunk))
+def _read_chunk(data: bytes, chunk: Chunk, sequence: int, second: _SecondChance) -> _Reading:
+    """Pairs what the binding renders with the places of the walk; what it does not render is asked of python-evtx."""
+    one_chunk = rebuilt(data, chunk)
+    rendered, faults = _render(one_chunk)
+    places = candidates(chunk, data)
+    events = _paired(chunk, places, rendered, faults)
+    refused = [place for place, is_gap in places if not is_gap and place.offset not in events]
+    answers = second.read(one_chunk, refused)
     reading = _Reading()
+    for place, is_gap in places:
+        event, way = events.get(place.offset), _SOUGHT if place.sought else _BINDING
+        text, fault = answers.get(place.offset, (None, None))
+        if event is None and text is not None:
+            event, way = _event(place, text, chunk.offset), _SECOND
+        if event is None:
+            why = _why_lost(place, is_gap, chunk, data, faults) + (f"; by python-evtx: {fault}" if fault else "")
+            reading.rejected.append(_Rejected(chunk.offset + place.offset, place.length, why))
+        else:
+            reading.events.append(replace(event, sequence=sequence + len(reading.events)))
+            reading.ways[way] += 1
+    return _account(chunk, reading)
+
+
+def _paired(
+    chunk: Chunk, places: list[tuple[Place, bool]], rendered: list[tuple[int, str]], faults: dict[int, str]
+) -> dict[int, Event]:
+    """Events of the binding by the place of their record; what it makes of a gap is none."""
+    events: dict[int, Event] = {}
     following = 0
-    for place, is_gap in candidates(chunk, data):
-        event = None
+    for place, is_gap in places:
         if following < len(rendered) and rendered[following][0] == place.number:
-            event = _event(place, rendered[following][1], chunk.offset, sequence + len(reading.events))
+            event = _event(place, rendered[following][1], chunk.offset)
             following += 1
             if event is None:
                 faults.setdefault(place.number, "decoded, but it has no System element")
-        if event is not None and not is_gap:
-            reading.events.append(event)
-        else:
-            why = _why_lost(place, is_gap, chunk, faults)
-            reading.rejected.append(_Rejected(chunk.offset + place.offset, place.length, why))
-    return _account(chunk, reading)
+            elif not is_gap:
+                events[place.offset] = event
+    return events
 
 
 def _render(one_chunk: bytes) -> tuple[list[tuple[int, str]], dict[int, str]]:
@@ -285,14 +367,14 @@ def _render(one_chunk: bytes) -> tuple[list[tuple[int, str]], dict[int, str]]:
     return rendered, faults
 
 
-def _event(place: Place, text: str, chunk_offset: int, sequence: int) -> Event | None:
+def _event(place: Place, text: str, chunk_offset: int) -> Event | None:
     written = place.written // 10 - _UNIX_EPOCH
     return read_event(
         _decoded(text),
         text,
         offset=chunk_offset + place.offset,
         length=place.length,
-        sequence=sequence,
+        sequence=0,
         number=place.number,
         written=written if 0 <= written < _LATEST else None,
     )
@@ -310,9 +392,11 @@ def _decoded(text: str) -> Json:
     return decoded
 
 
-def _why_lost(place: Place, is_gap: bool, chunk: Chunk, faults: dict[int, str]) -> str:
+def _why_lost(place: Place, is_gap: bool, chunk: Chunk, data: bytes, faults: dict[int, str]) -> str:
     if is_gap and place.end >= chunk.size and chunk.size < CHUNK_SIZE:
         return "the file ends inside this record"
+    if is_gap and is_torn(place, data, chunk):
+        return f"the end of record {place.number} is overwritten; what follows is no record"
     if is_gap:
         return "no whole record where one should be: its magic or size is damaged"
     return faults.get(place.number) or faults.get(0) or "the decoder skipped it"
@@ -335,7 +419,7 @@ def _account(chunk: Chunk, reading: _Reading) -> _Reading:
     elif reading.rejected:
         lost = sum(row.length for row in reading.rejected)
         damage.append(f"{where}: {lost} bytes are no record, though no record is missing")
-    return _Reading(reading.events, rejected, damage, expected)
+    return replace(reading, rejected=rejected, damage=damage, records=expected)
 
 
 def _rejected_rows(data: bytes, lost: list[_Rejected]) -> pl.DataFrame:

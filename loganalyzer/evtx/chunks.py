@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 FILE_MAGIC = b"ElfFile\0"
 CHUNK_MAGIC = b"ElfChnk\0"
@@ -34,12 +35,16 @@ _SIZE = struct.Struct("<I")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Bytes of a chunk that are a record: chunk-relative offset, length, record id, time of writing (FILETIME)."""
+    """Bytes of a chunk that are a record: chunk-relative offset, length, record id, time of writing (FILETIME).
+
+    ``sought``: the sizes of records before it do not lead to it; it, or one of those, was found by its magic.
+    """
 
     offset: int
     length: int
     number: int
     written: int
+    sought: bool = False
 
     @property
     def end(self) -> int:
@@ -166,7 +171,7 @@ def _walk(raw: bytes, header: ChunkHeader | None) -> tuple[tuple[Place, ...], tu
     limit = header.free if header is not None and FIRST_RECORD <= header.free <= CHUNK_SIZE else CHUNK_SIZE
     records: list[Place] = []
     gaps: list[Span] = []
-    position = FIRST_RECORD
+    position, sought = FIRST_RECORD, header is None
     while position < len(raw):
         place = _record_at(raw, position)
         if place is None and position < limit:
@@ -175,12 +180,13 @@ def _walk(raw: bytes, header: ChunkHeader | None) -> tuple[tuple[Place, ...], tu
             break
         if place.offset > position:
             lost = _mended(raw, position, place.offset) or _sandwiched(raw, position, records, place)
-            records += [lost] if lost else []
+            records += [replace(lost, sought=sought)] if lost else []
             gaps += [] if lost else [Span(position, place.offset - position)]
-        records.append(place)
+            sought = True
+        records.append(replace(place, sought=sought))
         position = place.end
     rest = _unread_tail(raw, position, limit, records, header)
-    return tuple(records), (*gaps, rest) if rest else tuple(gaps)
+    return tuple(_numbered(records, header)), (*gaps, rest) if rest else tuple(gaps)
 
 
 def _record_at(raw: bytes, offset: int) -> Place | None:
@@ -235,6 +241,17 @@ def _believed(place: Place, before: list[Place], limit: int, header: ChunkHeader
     return place.offset < limit or place.number == before[-1].number + 1
 
 
+def _numbered(records: list[Place], header: ChunkHeader | None) -> Iterator[Place]:
+    """An id that is another than both neighbours say is damaged; the header stands in at the ends of a chunk."""
+    known = header is not None and header.count == len(records)
+    for row, place in enumerate(records):
+        before = records[row - 1].number if row else header.first - 1 if header is not None and known else None
+        is_last = row + 1 == len(records)
+        after = records[row + 1].number if not is_last else header.last + 1 if header is not None and known else None
+        wrong = before is not None and after is not None and before + 2 == after and place.number != before + 1
+        yield replace(place, number=after - 1) if wrong and after is not None else place
+
+
 def _unread_tail(
     raw: bytes, position: int, limit: int, records: list[Place], header: ChunkHeader | None
 ) -> Span | None:
@@ -256,10 +273,11 @@ def rebuilt(data: bytes, chunk: Chunk) -> bytes:
     records behind it may use definitions that stand in it.
     """
     raw = bytearray(data[chunk.offset : chunk.offset + chunk.size].ljust(CHUNK_SIZE, b"\0"))
-    heads = [(place.offset, place.length) for place in chunk.records]
-    heads += [(gap.offset, gap.length) for gap in chunk.gaps if gap.length >= SMALLEST_RECORD]
-    for offset, length in heads:
-        raw[offset : offset + 8] = RECORD_MAGIC + _SIZE.pack(length)
+    for place in chunk.records:
+        _RECORD.pack_into(raw, place.offset, RECORD_MAGIC, place.length, place.number, place.written)
+    for gap in chunk.gaps:
+        if gap.length >= SMALLEST_RECORD:
+            raw[gap.offset : gap.offset + 8] = RECORD_MAGIC + _SIZE.pack(gap.length)
     _bridge_small_gaps(raw, chunk)
     ends = [place.end for place in chunk.records] + [gap.offset + gap.length for gap in chunk.gaps]
     free = max(ends, default=FIRST_RECORD)
@@ -285,6 +303,19 @@ def _one_chunk_file_header() -> bytes:
     struct.pack_into("<8sQQQIHHHH", header, 0, FILE_MAGIC, 0, 0, 1, 128, 1, 3, FILE_HEADER_SIZE, 1)
     _SIZE.pack_into(header, 124, zlib.crc32(header[:120]))
     return bytes(header)
+
+
+def holds_record(raw: bytes) -> bool:
+    """Whether a whole record stands where the first one of a chunk does, whatever the chunk's header says."""
+    return _record_at(raw, FIRST_RECORD) is not None
+
+
+def is_torn(place: Place, data: bytes, chunk: Chunk) -> bool:
+    """Whether a gap starts with the head of a record that fits into it: only its end was overwritten."""
+    if place.length < SMALLEST_RECORD:
+        return False
+    magic, size, _, _ = _RECORD.unpack_from(data, chunk.offset + place.offset)
+    return bool(magic == RECORD_MAGIC and SMALLEST_RECORD <= size <= place.length)
 
 
 def candidates(chunk: Chunk, data: bytes) -> list[tuple[Place, bool]]:
