@@ -56,7 +56,7 @@ _NAMES = "|".join(re.escape(name) for name in sorted(_COLUMN_OF, key=lambda name
 _MARK = r"[\s*_>#\-•|]{0,12}"
 _KEY = re.compile(
     rf"(?:^{_MARK}|<br\s*/?>{_MARK}|(?<=[.;,])\s+\*{{0,2}}|\t\s*|\s{{2,}})"
-    rf"(?P<key>{_NAMES})\s{{0,40}}\*{{0,2}}\s{{0,40}}(?:[:=]\*{{0,2}}(?:\s|$)|\t|$)",
+    rf"(?P<key>{_NAMES})\s{{0,40}}\*{{0,2}}\s{{0,40}}(?:[:=]\*{{0,2}}(?:\s|$|(?<=code:|sage:)(?=\S))|\t|$)",
     re.IGNORECASE,
 )
 _CODE_LINE = re.compile(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from loganalyzer.parser_control_plane import (
     truth,
 )
 from loganalyzer.parser_json import int_of, member, text_of
+from loganalyzer.parser_listing import console_head
 
 _LOGSOURCE = LogSource("azure", "disks")
 
@@ -101,7 +103,9 @@ class ManagedDisksJson:
     )
 
     def claim(self, path: str, head: bytes) -> Claim | None:
-        """By the type and the size of disks."""
+        """By the type and the size of disks; a snapshot names the disk that it was made of."""
+        if re.search(r'"type"\s*:\s*"Microsoft\.Compute/snapshots"', console_head(head), re.IGNORECASE):
+            return None
         return claim_export(
             path,
             head,

@@ -19,6 +19,7 @@ from loganalyzer.parser_control_plane import (
     ids_of,
     parsed_export,
 )
+from loganalyzer.parser_listing import console_head
 
 _LOGSOURCE = LogSource("azure", "locks")
 
@@ -132,7 +133,9 @@ class ResourceLocksJson:
     )
 
     def claim(self, path: str, head: bytes) -> Claim | None:
-        """By the ids and levels of locks."""
+        """By the ids and levels of locks; an event of the activity log may speak of one."""
+        if re.search(r'"operationName(?:Value)?"\s*:', console_head(head), re.IGNORECASE):
+            return None
         return claim_export(
             path,
             head,
