@@ -38,6 +38,7 @@ from loganalyzer.evtx.chunks import (
     candidates,
     holds_record,
     is_torn,
+    lenders,
     read_layout,
     rebuilt,
 )
@@ -155,15 +156,17 @@ class _SecondChance:
     """python-evtx for what the binding refuses in one file; ``steps`` are left for it."""
 
     reader: SecondReader
+    data: bytes
+    layout: Layout
     scan: object
     steps: int
 
-    def read(self, one_chunk: bytes, places: list[Place]) -> dict[int, tuple[str | None, str | None]]:
+    def read(self, chunk: Chunk, one_chunk: bytes, places: list[Place]) -> dict[int, tuple[str | None, str | None]]:
         """By offset: JSON of the record, or why it has none."""
         if not places:
             return {}
-        whole = one_chunk[FILE_HEADER_SIZE:]
-        answer = self.reader.read(whole, [(place.offset, place.length) for place in places], self.steps, self.scan)
+        chunks = [one_chunk[FILE_HEADER_SIZE:], *lenders(self.data, self.layout, chunk)]
+        answer = self.reader.read(chunks, [(place.offset, place.length) for place in places], self.steps, self.scan)
         self.steps -= answer.steps
         found = zip(answer.events, answer.faults, strict=True)
         return {place.offset: one for place, one in zip(places, found, strict=True)}
@@ -198,7 +201,7 @@ class EvtxLog:
         if layout.chunk_count is None and not layout.chunks:
             why = "the file is empty" if not source.data else "magic missing"
             return rejected_whole(source, f"not an event log: {why}")
-        second = _SecondChance(self.second_reader, context, self.second_reader.limits.steps_a_file)
+        second = _SecondChance(self.second_reader, source.data, layout, context, self.second_reader.limits.steps_a_file)
         readings = [_file_header(source.data, layout), *_ranges(source.data, layout, second)]
         events = [event for reading in readings for event in reading.events]
         lost = [row for reading in readings for row in reading.rejected]
@@ -311,7 +314,7 @@ def _read_chunk(data: bytes, chunk: Chunk, sequence: int, second: _SecondChance)
     places = candidates(chunk, data)
     events = _paired(chunk, places, rendered, faults)
     refused = [place for place, is_gap in places if not is_gap and place.offset not in events]
-    answers = second.read(one_chunk, refused)
+    answers = second.read(chunk, one_chunk, refused)
     reading = _Reading()
     for place, is_gap in places:
         event, way = events.get(place.offset), _SOUGHT if place.sought else _BINDING

@@ -378,15 +378,33 @@ def test_one_broken_record_costs_only_itself() -> None:
     assert parsed.lines == COUNT
 
 
-def test_a_broken_definition_costs_only_the_records_that_use_it() -> None:
+def broken_definition() -> tuple[bytes, set[int]]:
+    """The first definition of the second chunk is none; the ids of the records that use it."""
     first = of_chunk(1)[0]
     _, offset, _ = places()[first - 1]
-    parsed = parse(patched((offset + 24 + 4 + 10 + 24, b"\x99" * 8)))
-    lost = set(range(1, COUNT + 1)) - set(ids(parsed))
-    kind = (first - 1) % 3
-    assert lost == {number for number in of_chunk(1) if (number - 1) % 3 == kind}
-    assert parsed.rejected.height == len(lost)
-    assert details(parsed)[0].startswith(f"chunk 1: {len(lost)} of {len(of_chunk(1))} records lost: ")
+    users = {number for number in of_chunk(1) if number % 3 == first % 3}
+    return patched((offset + 24 + 4 + 10 + 24, b"\x99" * 8)), users
+
+
+def test_a_broken_definition_costs_only_the_records_that_use_it() -> None:
+    data, users = broken_definition()
+    alone = data[:FIRST_CHUNK] + data[FIRST_CHUNK + CHUNK : FIRST_CHUNK + 2 * CHUNK]
+    parsed = parse(alone)
+    assert ids(parsed) == [number for number in of_chunk(1) if number not in users]
+    assert parsed.rejected.height == len(users)
+    assert any(f"chunk 0: {len(users)} of {len(of_chunk(1))} records lost: " in text for text in parsed.damage)
+
+
+def test_a_broken_definition_that_another_chunk_has_too_costs_nothing() -> None:
+    data, users = broken_definition()
+    parsed = parse(data)
+    assert (ids(parsed), parsed.damage) == (list(range(1, COUNT + 1)), ())
+    read = (
+        f"{COUNT} of {COUNT} known records read: {COUNT - len(users)} by the evtx binding, {len(users)} by python-evtx"
+    )
+    assert parsed.notes == (read,)
+    whole = pl.concat([frame.rows for frame in parse(sound()).frames]).drop("event.original")
+    assert pl.concat([frame.rows for frame in parsed.frames]).drop("event.original").equals(whole)
 
 
 @pytest.mark.parametrize("patch", [(4, struct.pack("<I", 0x7FFFFFFF)), (4, bytes(4)), (0, bytes(4)), (0, bytes(8))])

@@ -25,8 +25,13 @@ SMALLEST_RECORD = RECORD_HEAD_SIZE + 4
 #: More records than this do not fit into a chunk: a header that claims more is damaged.
 MOST_RECORDS = (CHUNK_SIZE - FIRST_RECORD) // SMALLEST_RECORD
 
+#: Chunks that are asked for a definition at most.
+_LENDERS = 8
+
 #: A flag of the file header.
 _DIRTY = 0x1
+
+_MAGIC_NUMBER = int.from_bytes(RECORD_MAGIC, "little")
 
 _RECORD = struct.Struct("<4sIQQ")
 _NUMBERS = struct.Struct("<QQQQIII")
@@ -197,9 +202,14 @@ def _record_at(raw: bytes, offset: int) -> Place | None:
     end = offset + size
     if magic != RECORD_MAGIC or size < SMALLEST_RECORD or end > len(raw):
         return None
-    if _size_at(raw, end - 4) != size and raw[end : end + 4] != RECORD_MAGIC:
+    if not _is_like(_size_at(raw, end - 4), size) and not _is_like(_size_at(raw, end), _MAGIC_NUMBER):
         return None
     return Place(offset, size, number, written)
+
+
+def _is_like(found: int, wanted: int) -> bool:
+    """The same but for a bit or two; zeros are what a lost block leaves, and like nothing."""
+    return found != 0 and (found ^ wanted).bit_count() <= 2
 
 
 def _size_at(raw: bytes, offset: int) -> int:
@@ -265,6 +275,65 @@ def _unread_tail(
     return Span(position, end - position) if end > position else None
 
 
+#: Names of elements and attributes without which an event is none, or is another.
+_NAMES = (
+    *("Event", "System", "Provider", "Name", "Guid", "EventSourceName", "EventID", "Qualifiers", "Version", "Level"),
+    *("Task", "Opcode", "Keywords", "TimeCreated", "SystemTime", "EventRecordID", "Correlation", "ActivityID"),
+    *(
+        "Execution",
+        "ProcessID",
+        "ThreadID",
+        "Channel",
+        "Computer",
+        "Security",
+        "UserID",
+        "EventData",
+        "UserData",
+        "Data",
+    ),
+)
+
+
+def _name_hash(name: str) -> int:
+    """The hash that stands before a name (windows.md 6.2)."""
+    value = 0
+    for letter in name:
+        value = (value * 65599 + ord(letter)) & 0xFFFFFFFF
+    return value & 0xFFFF
+
+
+_NAME_HEADS = tuple((struct.pack("<HH", _name_hash(name), len(name)), name.encode("utf-16-le")) for name in _NAMES)
+
+
+def _mend_names(raw: bytearray) -> None:
+    """Names that are not what the hash and the length before them say, though most of their letters are."""
+    for head, name in _NAME_HEADS:
+        at = raw.find(head, FIRST_RECORD)
+        while at >= 0:
+            found = raw[at + 4 : at + 4 + len(name)]
+            same = sum(one == other for one, other in zip(found, name, strict=False))
+            if found != name and 4 * same >= 3 * len(name):
+                raw[at + 4 : at + 4 + len(name)] = name
+            at = raw.find(head, at + 4)
+
+
+def _is_sound(raw: bytes, header: ChunkHeader | None) -> bool:
+    """Whether the checksum of the records is right; an open log may have a stale one."""
+    if header is None or not FIRST_RECORD <= header.free <= len(raw):
+        return False
+    return _size_at(raw, 52) == zlib.crc32(raw[FIRST_RECORD : header.free])
+
+
+def lenders(data: bytes, layout: Layout, chunk: Chunk) -> list[bytes]:
+    """Sound chunks around a chunk: they may hold definitions that are damaged in it."""
+    found: list[bytes] = []
+    for other in sorted(layout.chunks, key=lambda one: abs(one.index - chunk.index))[1 : 2 * _LENDERS]:
+        raw = data[other.offset : other.offset + other.size]
+        if other.size == CHUNK_SIZE and _is_sound(raw, other.header):
+            found.append(raw)
+    return found[:_LENDERS]
+
+
 def rebuilt(data: bytes, chunk: Chunk) -> bytes:
     """A file of this one chunk under a header of our own, for a decoder that gives up too early.
 
@@ -286,6 +355,8 @@ def rebuilt(data: bytes, chunk: Chunk) -> bytes:
     head[:8] = CHUNK_MAGIC
     _NUMBERS.pack_into(head, 8, 1, everything, 1, everything, 128, FIRST_RECORD, free)
     raw[:FIRST_RECORD] = head
+    if not _is_sound(data[chunk.offset : chunk.offset + chunk.size], chunk.header):
+        _mend_names(raw)
     return _one_chunk_file_header() + bytes(raw)
 
 

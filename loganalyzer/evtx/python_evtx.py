@@ -36,6 +36,11 @@ _OLDEST, _LATEST = datetime(2005, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo
 #: Bytes behind the last value: the end token, padding to eight bytes.
 _SLACK = 16
 
+#: Bytes by which a value may differ from its declared size.
+_MOST_PADDING = 4
+#: The kind of a value that is a template instance itself.
+_NESTED = 0x21
+
 _HEAD, _SIZE_COPY = 24, 4
 _EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 _ENTITIES = {"&amp;": "&", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'"}
@@ -43,6 +48,10 @@ _ENTITIES = {"&amp;": "&", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'
 
 class RefusedError(Exception):
     """Why a record is not given; the text is shown to people."""
+
+
+class _NestedError(RefusedError):
+    """Another definition of the element around it would not help."""
 
 
 @dataclass
@@ -57,12 +66,13 @@ class Steps:
         self.left = self.a_record
 
     def take(self, count: int = 1) -> None:
+        """Raises _NestedError, which no other definition can mend, when there are none left."""
         self.left -= count
         self.all_left -= count
         if self.all_left < 0:
-            raise RefusedError("not read: as much work as is allowed for a file has been done")
+            raise _NestedError("not read: as much work as is allowed for a file has been done")
         if self.left < 0:
-            raise RefusedError("not read: it takes more work than any real record")
+            raise _NestedError("not read: it takes more work than any real record")
 
 
 @dataclass
@@ -85,29 +95,44 @@ class _Loading:
 Found: TypeAlias = tuple[dict[str, Any] | None, str | None]
 
 
-def read_records(raw: bytes, places: Sequence[tuple[int, int]], steps: Steps) -> list[Found]:
-    """One for each (offset, length) of a chunk. Raises nothing that the bytes can cause."""
+def read_records(
+    raw: bytes, places: Sequence[tuple[int, int]], steps: Steps, donors: Sequence[bytes] = ()
+) -> list[Found]:
+    """One for each (offset, length) of a chunk. Raises nothing that the bytes can cause.
+
+    ``donors``: other chunks of the file. A definition that is damaged in this one may be whole in one of those.
+    """
+    chunk, others = _opened(raw), [_opened(donor) for donor in donors]
+    found: list[Found] = []
+    with _counted(steps):
+        for offset, length in places:
+            steps.next_record()
+            try:
+                found.append((_Record(raw, offset, length, chunk, others, steps).event(), None))
+            except MemoryError:
+                found.append((None, "not read: it takes more memory than any real record"))
+            except Exception as fault:  # noqa: BLE001  # python-evtx raises whatever the damage leads to
+                found.append((None, _worded(fault)))
+    return found
+
+
+def _worded(fault: Exception) -> str:
+    if isinstance(fault, RefusedError):
+        return str(fault)
+    if isinstance(fault, RecursionError):
+        return "not read: elements within elements without end"
+    return " ".join(f"{type(fault).__name__}: {fault}".split())[:200]
+
+
+def _opened(raw: bytes) -> Any:
+    """A chunk of python-evtx. Its tables are not asked for: definitions are read where they stand."""
     from Evtx.Evtx import ChunkHeader
 
     chunk = ChunkHeader(raw, 0)
     names, definitions = _Loading(chunk.add_string), _Loading(chunk.add_template)
     chunk._strings, chunk._templates = names, definitions
     chunk.strings, chunk.templates = lambda: names, lambda: definitions
-    found: list[Found] = []
-    with _counted(steps):
-        for offset, length in places:
-            steps.next_record()
-            try:
-                found.append((_Record(raw, offset, length, chunk, steps).event(), None))
-            except RefusedError as refusal:
-                found.append((None, str(refusal)))
-            except RecursionError:
-                found.append((None, "not read: elements within elements without end"))
-            except MemoryError:
-                found.append((None, "not read: it takes more memory than any real record"))
-            except Exception as fault:  # noqa: BLE001  # python-evtx raises whatever the damage leads to
-                found.append((None, " ".join(f"{type(fault).__name__}: {fault}".split())[:200]))
-    return found
+    return chunk
 
 
 @contextmanager
@@ -136,16 +161,15 @@ class _Record:
     offset: int
     length: int
     chunk: Any
+    donors: list[Any]
     steps: Steps
 
     def event(self) -> dict[str, Any]:
-        from Evtx.Nodes import RootNode
-
-        root = RootNode(self.raw, self.offset + _HEAD, self.chunk, self.chunk)
-        end, slack = self.length - _HEAD - _SIZE_COPY, self.length - _HEAD - _SIZE_COPY - root.length()
-        if not 0 <= slack <= min(_SLACK, end):
+        start = self.offset + _HEAD
+        slack = self.offset + self.length - _SIZE_COPY - self.values(self.instance(start)[1])[1]
+        if not 0 <= slack <= _SLACK:
             raise RefusedError("its values do not end where it ends")
-        name, event = self.fragment(root, 0)
+        name, event = self.fragment(start, 0)
         system = event.get("System") if isinstance(event, dict) else None
         if name != "Event" or not isinstance(system, dict):
             raise RefusedError("decoded, but it has no System element")
@@ -169,18 +193,67 @@ class _Record:
             created = datetime.fromisoformat(str(fields["TimeCreated"]))
         except ValueError:
             raise RefusedError("decoded, but its time is none") from None
-        if not _OLDEST <= created < _LATEST:
+        if not _OLDEST <= created.replace(tzinfo=UTC) < _LATEST:
             raise RefusedError(f"decoded, but its time is in the year {created.year}: its values are shifted")
 
-    def fragment(self, root: Any, depth: int) -> tuple[str, Any]:
-        """The one element of a template instance with its values; each value must have its place."""
+    def instance(self, offset: int) -> tuple[int, int]:
+        """Where the definition of a template instance is, and where its values are declared."""
+        offset += 4 if self.raw[offset] & 0x0F == 0x0F else 0
+        token, _, _, definition = struct.unpack_from("<BBII", self.raw, offset)
+        if token & 0x0F != 0x0C:
+            raise RefusedError("it holds no template instance")
+        following = offset + 10
+        if definition > offset:  # it stands here
+            following += 24 + int(struct.unpack_from("<I", self.raw, definition + 20)[0])
+        return definition, following
+
+    def values(self, offset: int) -> tuple[list[Any], int]:
+        """The values that are declared at an offset, as nodes of python-evtx, and where they end."""
+        from Evtx.Nodes import get_variant_value
+
+        count = struct.unpack_from("<I", self.raw, offset)[0]
+        declared = [struct.unpack_from("<HB", self.raw, offset + 4 + 4 * row) for row in range(count)]
+        at = offset + 4 + 4 * count
+        values = []
+        for size, kind in declared:
+            value = get_variant_value(self.raw, at, self.chunk, self.chunk, kind, length=size)
+            if kind != _NESTED and abs(size - value.length()) > _MOST_PADDING:
+                raise RefusedError("a value is longer than it is declared")
+            values.append(value)
+            at += size
+        return values, at
+
+    def fragment(self, offset: int, depth: int) -> tuple[str, Any]:
+        """The one element of a template instance with its values, by the first definition that has a place for them."""
+        definition, declared = self.instance(offset)
+        values, _ = self.values(declared)
+        first: Exception | None = None
+        for chunk, at in self.definitions(definition):
+            try:
+                return self.filled(chunk.templates()[at], values, depth)
+            except _NestedError:
+                raise
+            except Exception as fault:  # noqa: BLE001
+                first = first or fault
+        raise _NestedError(_worded(first or RefusedError("it has no definition")))
+
+    def definitions(self, offset: int) -> Iterator[tuple[Any, int]]:
+        """The definition at an offset; then those of other chunks with the same GUID, which names its content."""
+        yield self.chunk, offset
+        guid = self.raw[offset + 4 : offset + 20]
+        for donor in self.donors if len(guid) == 16 else ():
+            self.steps.take()
+            at = donor._buf.find(guid) - 4
+            if at >= 0:
+                yield donor, at
+
+    def filled(self, template: Any, values: list[Any], depth: int) -> tuple[str, Any]:
         from Evtx.Nodes import OpenStartElementNode
 
-        values = root.substitutions()
         used: set[int] = set()
-        elements = [node for node in root.template().children() if isinstance(node, OpenStartElementNode)]
+        elements = [node for node in template.children() if isinstance(node, OpenStartElementNode)]
         if len(elements) != 1:
-            raise RefusedError(f"its definition has {len(elements)} root elements")
+            raise RefusedError(f"its definition is damaged: it has {len(elements)} root elements")
         found = self.element(elements[0], values, used, depth)
         left = {type(value).__name__ for index, value in enumerate(values) if index not in used and value.length()}
         if left & _ALWAYS_PLACED:
@@ -209,7 +282,7 @@ class _Record:
                 else:
                     children[name] = form  # of two named values of one name the binding's JSON keeps the later
             elif (nested := self.substituted(child, values, used)) is not None and isinstance(nested, BXmlTypeNode):
-                _add(children, *self.fragment(nested.root(), depth + 1))
+                _add(children, *self.fragment(nested.offset(), depth + 1))
             elif (value := self.content(child, values, used)) is not None:
                 texts.append(value)
         return _named(_name(node.tag_name()), attributes, children, texts)
@@ -250,7 +323,7 @@ class _Record:
         if kind == "NullTypeNode":
             return None
         start = value.offset() + (2 if kind in ("WstringTypeNode", "StringTypeNode") and value._length is None else 0)
-        raw = self.raw[start : value.offset() + size]
+        raw = value._buf[start : value.offset() + size]  # of this chunk, or of the one whose definition it is
         spell = _SPELLINGS.get(kind)
         if spell is None:
             raise RefusedError(f"a value of a kind that is not known here ({kind})")
@@ -367,7 +440,7 @@ _SPELLINGS: dict[str, Callable[[bytes], Any]] = {
 
 
 def main() -> None:
-    """Answers requests on standard input (what is asked, a chunk) with one frame each, until the input ends."""
+    """Answers requests on standard input (what is asked, chunks) with one frame each, until the input ends."""
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     sys.stdout = sys.stderr  # a word printed by a library would break a frame
     _limit_memory()
@@ -375,9 +448,10 @@ def main() -> None:
     while asked := _received(requests):
         request = json.loads(asked)
         steps = Steps(request["steps_a_record"], request["steps"])
-        chunk, places = _received(requests), [(offset, length) for offset, length in request["places"]]
+        places = [(offset, length) for offset, length in request["places"]]
+        chunk, *donors = [_received(requests) for _ in range(request["chunks"])]
         try:
-            found = read_records(chunk, places, steps)
+            found = read_records(chunk, places, steps, donors)
         except ImportError:
             found = [(None, "not read by python-evtx, which is not installed")] * len(places)
         texts = [

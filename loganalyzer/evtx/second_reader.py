@@ -88,31 +88,34 @@ class SecondReader:
     _spent: _Spent = field(default_factory=_Spent)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def read(self, chunk: bytes, places: Sequence[tuple[int, int]], steps: int, scan: object) -> Answer:
-        """Records of a chunk (its 64 KiB) at (offset, length). Never raises: a failure is each record's fault.
+    def read(self, chunks: Sequence[bytes], places: Sequence[tuple[int, int]], steps: int, scan: object) -> Answer:
+        """Records of the first chunk (64 KiB) at (offset, length). Never raises: a failure is each record's fault.
 
-        ``steps``: what is left for the file. ``scan``: any object that is the same for all files of one scan.
+        Further chunks of the file may lend definitions that are damaged in the first. ``steps``: what is left for the
+        file. ``scan``: any object that is the same for all files of one scan.
         """
         with self._lock:
             if self._spent.scan is not scan:
                 self._spent = _Spent(scan)
             try:
-                return self._asked(chunk, places, steps)
+                return self._asked(chunks, places, steps)
             except _FailedError as failure:
                 self._stop()
                 return Answer((None,) * len(places), (str(failure),) * len(places), 0)
 
-    def _asked(self, chunk: bytes, places: Sequence[tuple[int, int]], steps: int) -> Answer:
+    def _asked(self, chunks: Sequence[bytes], places: Sequence[tuple[int, int]], steps: int) -> Answer:
         process = self._running()
         seconds = min(self.limits.seconds_a_chunk, self.limits.seconds_a_scan - self._spent.seconds)
         if seconds <= 0:
             raise _FailedError("not read: python-evtx has had all the time that a scan gives it")
-        request = {"places": [*places], "steps": steps, "steps_a_record": self.limits.steps_a_record}
+        limits = {"steps": steps, "steps_a_record": self.limits.steps_a_record}
+        request = {"chunks": len(chunks), "places": [*places], **limits}
         with _deadline(process, seconds) as deadline:
             answer = None
             with contextlib.suppress(OSError):  # a process that died reads no more
                 _send(process.stdin, json.dumps(request).encode())
-                _send(process.stdin, chunk)
+                for chunk in chunks:
+                    _send(process.stdin, chunk)
                 answer = _received(process.stdout)
         self._spent.seconds += deadline.seconds
         if deadline.passed:
