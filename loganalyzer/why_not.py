@@ -410,7 +410,7 @@ def _not_covered(spans: Sequence[Span], relevance: Relevance) -> str:
             continue
         begins = [one.begins for one in spans if one.begins is not None]
         if begins and min(begins) > window.opened:
-            return f"what was read begins at {iso(min(begins))}, after {window.why} did ({iso(window.opened)})"
+            return f"what was read begins at {iso(min(begins))}, too late for {window.why} from {iso(window.opened)} on"
         if not all(span.whole for span in spans):
             return f"a part of it could not be read, and may hold what happened in {window.why}"
         return f"a part of the log is missing that may hold what happened in {window.why}"
