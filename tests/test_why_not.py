@@ -268,15 +268,24 @@ def test_the_nearest_row_is_the_one_that_brute_force_finds(condition: Condition,
     assert not slowly(one.failed, rows[one.row])[0]
 
 
-def test_of_equally_near_rows_the_one_nearest_to_the_window_is_taken() -> None:
+@pytest.mark.parametrize(
+    "times", [("03:00", "09:50", "12:00"), ("09:00", "10:20", "12:00"), ("02:00", "09:00", "12:00")]
+)
+def test_of_equally_near_rows_the_one_nearest_to_the_window_is_taken(times: tuple[str, str, str]) -> None:
     log = make_frame(VMSNAPSHOT, "extension.log", *backup("10:00", "76"))
-    lines = agent(("03:00", "alpha one"), ("09:50", "alpha two"), ("12:00", "alpha three"))
+    lines = agent(*zip(times, ("alpha one", "alpha two", "alpha three"), strict=True))
     grounds = grounds_of([rule(1, {"message|contains|all": ["alpha", "beta"]})], [log, lines])
     (told,) = why_not(grounds, CAUSE).rules
     assert told.nearest is not None
     assert told.nearest.line.original == "alpha two"
     assert (told.nearest.held, told.nearest.lacking) == (1, 1)
     assert told.nearest.failed == 'message holds "beta"'
+
+
+def test_a_field_that_is_rightly_not_there_says_nothing_alone() -> None:
+    grounds = grounds_of([rule(1, {"message|contains": "alpha", "user": None})], [agent(("02:00", "gamma"))])
+    (told,) = why_not(grounds, CAUSE).rules
+    assert (told.state, told.nearest) == ("nothing", None)
 
 
 def test_a_row_that_only_lacks_what_is_forbidden_says_nothing() -> None:
@@ -570,6 +579,8 @@ def test_a_row_that_could_not_count_or_lacks_more_than_one_condition_is_no_near_
     log = make_frame(VMSNAPSHOT, "extension.log", *backup("10:00", "76"))
     assert near_misses(grounds_of([rule(1, THREE)], [log, agent(("02:00", "alpha and beta"))])) == ()
     assert near_misses(grounds_of([rule(1, THREE)], [log, agent(("10:00", "alpha alone"))])) == ()
+    foreign = rule(1, THREE, cause="vss-service-bad-state")
+    assert near_misses(grounds_of([foreign], [log, agent(("10:00", "alpha and beta"))])) == ()
     pair = rule(1, {"message|contains|all": ["alpha", "beta"]})
     assert near_misses(grounds_of([pair], [log, agent(("10:00", "alpha alone"))])) == ()
 
