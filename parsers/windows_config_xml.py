@@ -19,6 +19,8 @@ from loganalyzer.parser_listing import Line, cited, console_head, console_lines,
 from loganalyzer.parser_xml import XML_LIMIT
 
 _LOGSOURCE = LogSource("windows", "configfile", "config")
+#: ``kind``: machine_config, agent (its folder ``Config``), or program (the ``.config`` beside a program).
+_COLUMNS: Mapping[str, pl.DataType] = {"kind": pl.String(), **CONFIG_COLUMNS}
 _NAMED = re.compile(r"(?:^|[/!])windowsazure/config/[^!]*\.xml$|\.exe\.config$|(?:^|[/!])machine\.config$")
 _CONFIGURATION = re.compile(r"\A\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*)*<configuration[\s>]", re.DOTALL)
 _XML = re.compile(r"\A\s*<[?A-Za-z!]")
@@ -53,7 +55,13 @@ class WindowsConfigXml:
             "WindowsAzure/GuestAgent_2.7.41491.1172/WindowsAzureGuestAgent.exe.config",
             _TEXT.encode(),
             (
-                {"section": "configuration/runtime", "key": "enabled", "value": "true", "log.line": 3},
+                {
+                    "kind": "program",
+                    "section": "configuration/runtime",
+                    "key": "enabled",
+                    "value": "true",
+                    "log.line": 3,
+                },
                 {"section": "configuration/appSettings/add", "key": "key", "value": "Level"},
                 {"key": "value", "value": "Verbose", "log.line": 5},
                 {"key": "sharedKey", "value": _HIDDEN, "event.original": "sharedKey=<left out>"},
@@ -73,7 +81,7 @@ class WindowsConfigXml:
     def parse(self, source: Source, context: ParseContext) -> Parsed:
         """One row a setting, without the values of secrets."""
         if not source.data.strip():
-            return listing(source, self.logsource, console_lines(source.data), [], CONFIG_COLUMNS)
+            return listing(source, self.logsource, console_lines(source.data), [], _COLUMNS)
         if source.size > XML_LIMIT:
             return rejected_whole(source, f"an XML document of more than {XML_LIMIT >> 20} MiB is not read")
         text = decode(source.data)
@@ -88,11 +96,17 @@ class WindowsConfigXml:
             if len(rows) >= _MOST:
                 break
             rows.append(row | _place(element, lines, row))
-        own: Mapping[str, pl.DataType] = CONFIG_COLUMNS
-        parsed = listing(source, self.logsource, lines, sorted(rows, key=_line_of), own)
+        kind = _kind(source.path)
+        rows = [row | {"kind": kind} for row in sorted(rows, key=_line_of)]
+        parsed = listing(source, self.logsource, lines, rows, _COLUMNS)
         damage = (fault,) if fault else ()
         cut = (f"only the first {_MOST} settings became rows",) if len(rows) >= _MOST else ()
         return Parsed(parsed.frames, parsed.parsed_bytes, parsed.lines, damage=damage, cut=cut)
+
+
+def _kind(path: str) -> str:
+    name = path.replace("\\", "/").rpartition("/")[2].lower()
+    return "machine_config" if name == "machine.config" else "program" if name.endswith(".config") else "agent"
 
 
 def _line_of(row: Mapping[str, object]) -> int:

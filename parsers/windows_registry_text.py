@@ -6,28 +6,20 @@ A key that is there without values is a row, too: Windows keeps pending restarts
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-
-import polars as pl
 
 from loganalyzer.parser import Claim, LogSource, ParseContext, Parsed, Parser, Sample, Source, rejected_whole
 from loganalyzer.parser_listing import Line, Rejected, cited, console_head, console_lines, listing
-
-_LOGSOURCE = LogSource("windows", "registry", "config")
-
-#: ``section``: the key's path with the root in full; ``hive``: SOFTWARE, SYSTEM, ... of HKEY_LOCAL_MACHINE. ``key``:
-#: the value's name (``(Default)`` for the one without, null for a key alone). ``value``: text, numbers in decimal.
-_COLUMNS: Mapping[str, pl.DataType] = {
-    "section": pl.String(),
-    "hive": pl.String(),
-    "key": pl.String(),
-    "value": pl.String(),
-    "value_type": pl.String(),
-    "effective": pl.Boolean(),
-    "service": pl.String(),
-    "pending_restart": pl.Boolean(),
-}
+from loganalyzer.parser_registry import (
+    HIDDEN,
+    LOGSOURCE,
+    LONGEST_VALUE,
+    REGISTRY_COLUMNS,
+    VALUE_TYPES,
+    registry_row,
+    value_text,
+)
 
 _ROOTS = {
     "HKLM": "HKEY_LOCAL_MACHINE",
@@ -41,16 +33,6 @@ _EXPORT_KEY = re.compile(rf"^\[(-?)((?:{_ROOT})(?:\\.*)?)\]\s*$", re.IGNORECASE)
 _QUERY_KEY = re.compile(rf"^((?:{_ROOT})(?:\\.*)?)\s*$", re.IGNORECASE)
 _EXPORT_VALUE = re.compile(r'^(@|"(?:[^"\\]|\\.)*")=(.*)$', re.DOTALL)
 _QUERY_VALUE = re.compile(r"^ {4}(.+?) {4}(REG_[A-Z_]+|<[^>]*>)(?: {4}(.*))?$")
-_TYPES = {
-    "": "REG_BINARY",
-    "0": "REG_NONE",
-    "1": "REG_SZ",
-    "2": "REG_EXPAND_SZ",
-    "3": "REG_BINARY",
-    "4": "REG_DWORD",
-    "7": "REG_MULTI_SZ",
-    "b": "REG_QWORD",
-}
 _HEAD = re.compile(r"\A\s*(?:Windows Registry Editor Version 5\.00|REGEDIT4)\s*$", re.MULTILINE)
 _QUERY_HEAD = re.compile(rf"^(?:{_ROOT})\\\S.*\s*\n {{4}}.+? {{4}}REG_[A-Z_]+", re.MULTILINE | re.IGNORECASE)
 _KEY_ALONE = re.compile(
@@ -58,15 +40,6 @@ _KEY_ALONE = re.compile(
     r"\\RebootPending|WindowsUpdate\\Auto Update\\RebootRequired)\s*$",
     re.MULTILINE | re.IGNORECASE,
 )
-_PENDING_KEY = re.compile(
-    r"\\(?:Component Based Servicing\\(?:RebootPending|RebootInProgress)|WindowsUpdate\\Auto Update\\RebootRequired)$",
-    re.I,
-)
-_SERVICE = re.compile(r"\\(?:ControlSet\d{3}|CurrentControlSet)\\Services\\([^\\]+)$", re.IGNORECASE)
-_SECRET = re.compile(r"password|secret|accountkey|sastoken|defaultpassword|\bkey$", re.IGNORECASE)
-_HIDDEN = "<left out>"
-#: Characters of a value; the file itself has the rest.
-_LONGEST = 2048
 
 _EXPORT = (
     "Windows Registry Editor Version 5.00\r\n\r\n"
@@ -91,7 +64,7 @@ class WindowsRegistryText:
 
     name: str = "windows_registry_text"
     title: str = "registry values as text: .reg files, reg query"
-    logsource: LogSource = _LOGSOURCE
+    logsource: LogSource = LOGSOURCE
     paths: tuple[str, ...] = (
         "reg export HKLM\\SOFTWARE\\Microsoft\\BcdrAgent bcdr.reg",
         "reg query ... > registry.txt",
@@ -150,17 +123,17 @@ class WindowsRegistryText:
             key = _EXPORT_KEY.match(text) or _QUERY_KEY.match(text)
             if key is not None:
                 section = _full(key[key.lastindex or 0])
-                rows.append(_row(section, None, None, None) | cited(run))
+                rows.append(registry_row(section, None, None, None) | cited(run))
             elif section is not None and (found := _value(run)):
                 if rows and rows[-1]["section"] == section and rows[-1]["key"] is None:
                     rows.pop()
-                row = _row(section, *found)
-                rows.append(row | cited(run) | ({"event.original": row["message"]} if row["value"] == _HIDDEN else {}))
+                row = registry_row(section, *found)
+                rows.append(row | cited(run) | ({"event.original": row["message"]} if row["value"] == HIDDEN else {}))
             elif not line.blank and section is not None and not text.startswith((";", "C:\\", "PS ")):
                 rejected.append(Rejected(line, "neither a registry key nor a value"))
         if not rows and source.data.strip() and not _HEAD.search(console_head(source.data)):
             return rejected_whole(source, "no registry key in it")
-        return listing(source, self.logsource, lines, rows, _COLUMNS, rejected)
+        return listing(source, self.logsource, lines, rows, REGISTRY_COLUMNS, rejected)
 
 
 def _joined(lines: Sequence[Line]) -> Iterator[list[Line]]:
@@ -197,40 +170,15 @@ def _exported(raw: str) -> tuple[str | None, str]:
     found = re.match(r"hex(?:\(([0-9a-f])\))?:([0-9A-Fa-f,\s]*)", raw, re.IGNORECASE)
     if found is None:
         return raw or None, "unknown"
-    kind = _TYPES.get((found[1] or "").lower(), "unknown")
-    digits = re.sub(r"[^0-9A-Fa-f]", "", found[2])[: 4 * _LONGEST]
+    kind = VALUE_TYPES.get(3 if found[1] is None else int(found[1], 16), "unknown")
+    digits = re.sub(r"[^0-9A-Fa-f]", "", found[2])[: 4 * LONGEST_VALUE]
     data = bytes.fromhex(digits[: len(digits) // 2 * 2])
-    if kind in ("REG_SZ", "REG_EXPAND_SZ", "REG_MULTI_SZ"):
-        return data.decode("utf-16-le", errors="replace").rstrip("\0").replace("\0", "\n"), kind
-    if kind in ("REG_DWORD", "REG_QWORD"):
-        return str(int.from_bytes(data[:8], "little")), kind
-    return data[:256].hex(), kind
+    return value_text(kind, data), kind
 
 
 def _full(path: str) -> str:
     root, mark, rest = path.partition("\\")
     return f"{_ROOTS.get(root.upper(), root.upper())}{mark}{rest}".rstrip("\\")
-
-
-def _row(section: str, name: str | None, value: str | None, kind: str | None) -> dict[str, object]:
-    parts = section.split("\\")
-    service = _SERVICE.search(section)
-    if name is not None and _SECRET.search(name):
-        value = _HIDDEN
-    shown = None if value is None else value[:_LONGEST]
-    pending = _PENDING_KEY.search(section) is not None
-    pending |= name == "PendingFileRenameOperations" and bool((value or "").strip())
-    return {
-        "section": section,
-        "hive": parts[1].upper() if len(parts) > 1 and parts[0] == "HKEY_LOCAL_MACHINE" else None,
-        "key": name,
-        "value": shown,
-        "value_type": kind,
-        "effective": True,
-        "service": service[1] if service else None,
-        "pending_restart": pending or None,
-        "message": section if name is None else f"{section}\\{name}={shown or ''}",
-    }
 
 
 parser: Parser = WindowsRegistryText()

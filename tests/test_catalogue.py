@@ -410,9 +410,11 @@ def test_the_files_lose_nothing_of_the_material_they_were_drawn_from(catalogue: 
         ]
         assert set(cause.errors) == set(entry["errors"])
         assert [doc.source for doc in cause.docs] == [doc["source"] for doc in entry["docs"]]
-        assert [(one.artefact, one.command) for one in cause.collect] == [
-            (one["artefact"], one["command"]) for one in entry["collect"]
-        ]
+        assert [one.artefact for one in cause.collect] == [one["artefact"] for one in entry["collect"]]
+        assert all(
+            one.command.startswith(drawn_one["command"])
+            for one, drawn_one in zip(cause.collect, entry["collect"], strict=True)
+        )
         assert len(cause.remedies) == len(entry["remedies"])
     edges = [
         (edge["from"].partition(":")[2], edge["to"].partition(":")[2], edge.get("why")) for edge in drawn["leads_to"]
@@ -422,8 +424,5 @@ def test_the_files_lose_nothing_of_the_material_they_were_drawn_from(catalogue: 
     assert list(catalogue.sources) == [source["id"] for source in drawn["sources"]]
     for entry in drawn["artefacts"]:
         artefact = catalogue.artefacts[entry["id"]]
-        assert (artefact.where, artefact.collect, artefact.note) == (
-            entry["where"],
-            entry["collect"],
-            entry.get("note"),
-        )
+        assert artefact.collect.startswith(entry["collect"])  # another way to collect it may follow
+        assert (artefact.where, artefact.note) == (entry["where"], entry.get("note"))

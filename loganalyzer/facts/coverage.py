@@ -65,7 +65,7 @@ def _meet(unknown: Unknown, start: datetime, end: datetime) -> bool:
 
 
 #: Columns whose values tell artefacts of one log source apart.
-DISTINGUISHING = ("kind",)
+DISTINGUISHING = ("kind", "hive")
 
 
 def spans(frames: Sequence[EventFrame], damaged: frozenset[str]) -> tuple[Span, ...]:
