@@ -61,7 +61,10 @@ class CauseVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """All verdicts by cause id, the supported causes in order, and the bundle's verdict with its reason."""
+    """All verdicts by cause id, the supported causes in order, and the bundle's verdict with its reason.
+
+    ``covered``: the artefacts of the catalogue that were read and cover every window.
+    """
 
     verdicts: Mapping[str, CauseVerdict]
     ranked: tuple[str, ...]
@@ -70,6 +73,7 @@ class Attribution:
     why: str
     relevance: Relevance
     ticket_errors: tuple[str, ...]
+    covered: frozenset[str]
 
 
 def attribute(
@@ -95,7 +99,7 @@ def attribute(
     weights = {name: _weight(one, errors, windows) for name, one in verdicts.items() if one.verdict in SUPPORTED}
     ranked, roots = _rank(catalogue, verdicts, weights)
     verdict, why = _bundle_verdict(catalogue, derived, verdicts)
-    return Attribution(verdicts, ranked, roots, verdict, why, windows, errors)
+    return Attribution(verdicts, ranked, roots, verdict, why, windows, errors, covered)
 
 
 def _rules_by_cause(rules: Sequence[Rule | Correlation]) -> Mapping[str, list[Rule | Correlation]]:
@@ -182,7 +186,7 @@ class _Judge:
             for span in spans_of(self.catalogue, name, spans, self.derived.platform)
         }
         return any(
-            _reads(source, one)
+            reads(source, one)
             for rule in self.rules.get(cause.id, ())
             if rule.attribution is not None and rule.attribution.role == "supports"
             for source in rule.logsources
@@ -229,7 +233,7 @@ def _holds(holder: ArtefactFrame, span: Span) -> bool:
     )
 
 
-def _reads(rule: LogSource, read: LogSource) -> bool:
+def reads(rule: LogSource, read: LogSource) -> bool:
     """Whether a rule had something to read: its own log source, or the one that its derived rows are made from."""
     if rule.category not in DERIVED_CATEGORIES - {"config"}:
         return speaks_of(rule, read)
@@ -372,6 +376,11 @@ def _bundle_verdict(
         return "cannot-tell", "only weak evidence was found"
     if derived.attempts:
         last = derived.attempts[-1]
+        if last.outcome == "success" and (derived.watched is None or derived.watched < last.start):
+            return (
+                "cannot-tell",
+                f"the last backup attempt seen ({last.id}) succeeded, and what would show a later one was not read",
+            )
         if last.outcome == "success":
             return "no-fault-found", f"the last backup attempt ({last.id}) succeeded and nothing speaks for a cause"
         return (

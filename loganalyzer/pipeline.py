@@ -371,7 +371,8 @@ def example_frames(parser_name: str, path: str | None, raw: bytes) -> Sequence[E
 def _report(inputs: Sequence[str | os.PathLike[str]], reading: Reading, grounds: Grounds, rules: Loaded) -> Report:
     catalogue, derived, matches = grounds.catalogue, grounds.derived, grounds.matches
     frames, attribution = grounds.frames, grounds.attribution
-    body = build_body(catalogue, derived, frames, matches, attribution)
+    signatures = tuple(grounds.signatures.values())
+    body = build_body(catalogue, derived, frames, matches, attribution, signatures, reading.layout.name)
     coverage = (*_leaf_coverage(reading, derived), *_other_coverage(reading))
     unable = [UnableRule(one.rule_id, one.why) for one in matches.unable]
     unable += [UnableRule(str(fault.where), fault.what) for fault in rules.faults]

@@ -131,9 +131,19 @@ def test_a_state_that_began_before_the_last_success_is_history_and_one_that_bega
 
 def test_a_failed_attempt_before_a_success_is_history() -> None:
     log = make_frame(VMSNAPSHOT, "extension.log", *backup("10:00", FAILED), *backup("12:00", SUCCEEDED, 2))
-    result = run([rule(1, "wireserver-blocked", "alpha")], [log, agent(("10:00", "alpha"))])
+    result = run([rule(1, "wireserver-blocked", "alpha")], [log, agent(("10:00", "alpha"), ("12:30", "end"))])
     assert result.ranked == ()
     assert result.verdict == "no-fault-found"
+
+
+@pytest.mark.parametrize("seen", [(), (("09:00", "end"),)])
+def test_a_success_is_no_proof_where_the_log_that_would_show_a_later_command_is_missing(
+    seen: tuple[tuple[str, str], ...],
+) -> None:
+    log = make_frame(VMSNAPSHOT, "extension.log", *backup("12:00", SUCCEEDED, 2))
+    result = run([rule(1, "wireserver-blocked", "alpha")], [log, *([agent(*seen)] if seen else [])])
+    assert result.verdict == "cannot-tell"
+    assert "what would show a later one was not read" in result.why
 
 
 def test_the_time_of_a_ticket_brings_an_older_failed_attempt_back() -> None:

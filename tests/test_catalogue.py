@@ -68,7 +68,7 @@ def test_nothing_that_is_documented_is_missing(catalogue: Catalogue) -> None:
         "causes of the seed": 37,
         "artefacts": 61,
         "states": 12,
-        "edges": 200,
+        "edges": 204,
         "facts": 53,
         "sources": 45,
         "messages": 18,
@@ -419,7 +419,9 @@ def test_the_files_lose_nothing_of_the_material_they_were_drawn_from(catalogue: 
     edges = [
         (edge["from"].partition(":")[2], edge["to"].partition(":")[2], edge.get("why")) for edge in drawn["leads_to"]
     ]
-    assert [(edge.origin, edge.target, edge.why) for edge in catalogue.edges] == edges
+    assert [(edge.origin, edge.target, edge.why) for edge in catalogue.edges][
+        : len(edges)
+    ] == edges  # ours stand behind
     assert list(catalogue.facts) == [fact["id"] for fact in drawn["facts"]]
     assert list(catalogue.sources) == [source["id"] for source in drawn["sources"]]
     for entry in drawn["artefacts"]:

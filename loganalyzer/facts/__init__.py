@@ -40,7 +40,10 @@ Platform: TypeAlias = Literal["linux", "windows", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """What the events of a bundle add up to: the derived frames, and the bounds of all known times (UTC)."""
+    """What the events of a bundle add up to: the derived frames, and the bounds of all known times (UTC).
+
+    ``watched``: the last time of a source in which a backup command shows when it comes; None: there is no such source.
+    """
 
     frames: tuple[EventFrame, ...]
     attempts: tuple[Attempt, ...]
@@ -48,6 +51,7 @@ class Derived:
     platform: Platform
     first: datetime | None
     last: datetime | None
+    watched: datetime | None = None
 
 
 def derive(events: Sequence[EventFrame], tables: Tables, damaged: frozenset[str] = frozenset()) -> Derived:
@@ -74,6 +78,7 @@ def derive(events: Sequence[EventFrame], tables: Tables, damaged: frozenset[str]
         platform,
         min((span.first for span in timed if span.first is not None), default=None),
         max((span.last for span in timed if span.last is not None), default=None),
+        max((span.last for span in covered if span.last is not None and span.logsource in tables.watch), default=None),
     )
 
 

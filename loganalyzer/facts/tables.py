@@ -84,7 +84,11 @@ class StepRow:
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """All four tables, the codes by which an attempt's outcome is judged, and the phases of its work in their order."""
+    """All four tables, and what else is said of attempts.
+
+    ``outcomes``: what a numeric code means. ``phases``: those of the work in their order. ``watch``: the sources in
+    which a command shows when it comes.
+    """
 
     facts: tuple[FactRow, ...]
     series: tuple[SeriesRow, ...]
@@ -92,6 +96,7 @@ class Tables:
     steps: tuple[StepRow, ...]
     outcomes: Mapping[str, str]
     phases: tuple[str, ...]
+    watch: frozenset[LogSource]
 
 
 @lru_cache(maxsize=1)
@@ -131,6 +136,7 @@ def load_tables() -> Tables:
         ),
         outcomes={str(key): str(value) for key, value in attempts["outcomes"].items()},
         phases=tuple(attempts["phases"]),
+        watch=frozenset(LogSource(**one) for one in attempts["watch"]),
     )
 
 

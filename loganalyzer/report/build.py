@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from loganalyzer.attribute import SUPPORTED, Attribution, CauseVerdict, Finding, spans_of
+from loganalyzer.attribute import SUPPORTED, Attribution, CauseVerdict, Finding
 from loganalyzer.catalogue import Catalogue, Cause
 from loganalyzer.facts import Attempt, Derived
 from loganalyzer.report.model import (
@@ -29,16 +29,16 @@ from loganalyzer.report.model import (
     Unattributed,
     Undecided,
 )
+from loganalyzer.report.next_evidence import next_evidence
 from loganalyzer.schema import SHARED_COLUMNS, EventFrame
 from loganalyzer.sigma.ir import leaves
 from loganalyzer.sigma.match import Matches
-from loganalyzer.sigma.rule import Correlation
+from loganalyzer.sigma.rule import Correlation, Rule
 
 #: Evidence shown of one rule: its first entries and its last.
 FIRST_OF_RULE = 4
 LAST_OF_RULE = 1
 #: Further limits of lists that only help the reader.
-MOST_NEXT = 5
 MOST_UNATTRIBUTED = 10
 MOST_RIVALS = 5
 ORIGINAL_LIMIT = 4096
@@ -66,8 +66,13 @@ def build_body(
     frames: Sequence[EventFrame],
     matches: Matches,
     attribution: Attribution,
+    signatures: Sequence[Rule | Correlation],
+    layout: str,
 ) -> Body:
-    """Everything but the envelope. ``frames`` are those that the matches and findings refer to."""
+    """Everything but the envelope. ``frames`` are those that the matches and findings refer to.
+
+    ``signatures``: all that were offered. ``layout``: how the bundle was collected.
+    """
     verdicts = attribution.verdicts
     visible = [one for one in verdicts.values() if one.cause.guest_visible != "no" or one.supports or one.refutes]
     diagnoses = tuple(
@@ -85,7 +90,7 @@ def build_body(
             if one.verdict == "ruled-out"
         ),
         tuple(one.cause.id for one in visible if one.verdict == "clear"),
-        _next_evidence(catalogue, derived, attribution),
+        next_evidence(catalogue, derived, attribution, signatures, layout),
         _unattributed(frames, matches, attribution),
         len(verdicts) - len(visible),
     )
@@ -259,44 +264,6 @@ def _attempt(one: Attempt) -> AttemptEntry:
 def _undecided(one: CauseVerdict, catalogue: Catalogue) -> Undecided:
     collect = tuple(dict.fromkeys(command for name in one.missing if (command := catalogue.artefacts[name].collect)))
     return Undecided(one.cause.id, one.missing, collect, one.how)
-
-
-def _next_evidence(catalogue: Catalogue, derived: Derived, attribution: Attribution) -> tuple[NextEvidence, ...]:
-    """The artefacts that would decide most of what is undecided.
-
-    First those that a parser reads. Among them, those that bear on what is known: causes upstream of a supported one,
-    or documented for the ticket's errors or for the errors of a supported umbrella cause.
-    """
-    separates: dict[str, list[str]] = defaultdict(list)
-    for one in attribution.verdicts.values():
-        if one.verdict == "undecided" and one.cause.guest_visible != "no":
-            for name in one.missing:
-                separates[name].append(one.cause.id)
-    near = {cause for code in attribution.ticket_errors if (error := catalogue.error(code)) for cause in error.causes}
-    near |= {above for name in attribution.ranked for above in catalogue.upstream_causes(name)}
-    umbrellas = [catalogue.causes[name] for name in attribution.ranked if catalogue.causes[name].umbrella]
-    near |= {cause for umbrella in umbrellas for code in umbrella.errors for cause in catalogue.errors[code].causes}
-
-    def weight(name: str) -> tuple[bool, int, bool, int, int, str]:
-        causes = separates[name]
-        seeds = sum(catalogue.causes[cause].seed for cause in causes)
-        close = sum(catalogue.causes[cause].seed for cause in near & set(causes))
-        absent = not spans_of(catalogue, name, derived.spans, derived.platform)
-        return (not catalogue.artefacts[name].logsources, -close, not absent, -seeds, -len(causes), name)
-
-    rows = []
-    for name in sorted(separates, key=weight)[:MOST_NEXT]:
-        artefact = catalogue.artefacts[name]
-        present = spans_of(catalogue, name, derived.spans, derived.platform)
-        why = (
-            "what is in the bundle does not cover the time of the failure, or was read only in part"
-            if present
-            else "not in the bundle"
-            if artefact.logsources
-            else "not in the bundle, or in a form that is not read yet"
-        )
-        rows.append(NextEvidence(name, artefact.what, tuple(separates[name]), why, artefact.collect or artefact.where))
-    return tuple(rows)
 
 
 #: What differs between messages of one template; also every long word that could be a key, before redaction sees it.
