@@ -212,10 +212,13 @@ class _Judge:
 def _is_covered(catalogue: Catalogue, artefact: str, derived: Derived, windows: Relevance) -> bool:
     """Whether what was read of an artefact covers every window."""
     spans = spans_of(catalogue, artefact, derived.spans, derived.platform)
-    if not windows.windows:
+    if not windows.windows and (windows.since is None or derived.last is None):
         return bool(spans)
     spans.sort(key=lambda span: (span.first is not None, span.first))  # what begins first is most likely to cover
-    return all(any(span.covers(window.opened, window.end) for span in spans) for window in windows.windows)
+    asked = [(window.opened, window.end) for window in windows.windows]
+    if not asked and windows.since is not None and derived.last is not None:
+        asked = [(windows.since, max(windows.since, derived.last))]  # what may have failed since the last success
+    return all(any(span.covers(*times) for span in spans) for times in asked)
 
 
 def spans_of(catalogue: Catalogue, artefact: str, spans: Sequence[Span], platform: str) -> list[Span]:

@@ -72,13 +72,21 @@ class ScanOptions:
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """One file of the bundle after parsing; its bytes are gone."""
+    """One file of the bundle after parsing; its bytes are gone. ``torn``: they did not end with the end of a line."""
 
     path: str
     size: int
     sha256: str
     recognised: Recognised | None
     parsed: Parsed | None
+    torn: bool = False
+
+    @property
+    def torn_log(self) -> bool:
+        """Whether it is a log of lines whose last line has no end."""
+        frames = self.parsed.frames if self.parsed is not None else ()
+        logs = [one for one in frames if one.logsource.category is None and one.logsource.product != "azure"]
+        return self.torn and any("EventRecordID" not in one.rows.columns for one in logs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +125,11 @@ class Reading:
             for leaf in self.leaves
             if leaf.parsed is not None and leaf.parsed.damage
         )
+
+    @property
+    def torn(self) -> frozenset[str]:
+        """Relative paths of logs that end in the middle of a line."""
+        return frozenset(relative(leaf.path, self.layout.root) for leaf in self.leaves if leaf.torn_log)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +198,7 @@ def judge(
     reading = read(inputs, options, stdin, report_progress)
     report_progress("matching", "", 0)
     catalogue = load_catalogue()
-    derived = derive(reading.frames, load_tables(), reading.damaged)
+    derived = derive(reading.frames, load_tables(), reading.damaged, reading.torn)
     frames = [*(frame for frame in reading.frames if frame.logsource.category != "config"), *derived.frames]
     rules = builtin_rules()
     correlating = correlated(rules.correlations, frames, match(rules.rules, frames))
@@ -277,7 +290,7 @@ def _leaf(source: Source, context: ParseContext, choices: Sequence[Choice]) -> L
     parsed = recognised.parser.parse(source, context) if recognised is not None else None
     if parsed is not None and source.damage is not None:
         parsed = replace(parsed, damage=(*parsed.damage, source.damage))
-    return Leaf(source.path, source.size, source.sha256, recognised, parsed)
+    return Leaf(source.path, source.size, source.sha256, recognised, parsed, source.ends_torn)
 
 
 def _with_years(leaves: Sequence[Leaf], context: ParseContext) -> list[Leaf]:

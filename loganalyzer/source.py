@@ -32,6 +32,12 @@ class Source:
         return hashlib.sha256(self.data).hexdigest()
 
     @property
+    def ends_torn(self) -> bool:
+        """Whether the last line has no end. A program ends its lines, so that a log of which this holds was cut."""
+        text = self.data[-64:].rstrip(b"\0")
+        return bool(text) and not text.endswith((b"\n", b"\r"))
+
+    @property
     def name(self) -> str:
         """The last part of the path, inside the innermost archive."""
         return self.path.rsplit("!", 1)[-1].rsplit("/", 1)[-1]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
 
 import polars as pl
@@ -12,11 +12,12 @@ import polars as pl
 from loganalyzer.facts.attempts import Attempt, attempt_frames, attempts
 from loganalyzer.facts.clock_facts import clock_frames
 from loganalyzer.facts.correlated import Correlating, correlated
-from loganalyzer.facts.coverage import Span, spans
+from loganalyzer.facts.coverage import Span, Unknown, spans
 from loganalyzer.facts.fact_rows import fact_frames, version_number
 from loganalyzer.facts.operations import operation_frames
 from loganalyzer.facts.reported_errors import REPORTED_ERROR, reported_error_frames
-from loganalyzer.facts.series import gap_frames
+from loganalyzer.facts.rotation import part_of
+from loganalyzer.facts.series import gap_frames, rhythms
 from loganalyzer.facts.tables import Tables, load_tables
 from loganalyzer.schema import DERIVED_COLUMNS, EventFrame
 
@@ -34,6 +35,9 @@ __all__ = [
     "version_number",
 ]
 
+
+#: A log may be written a little before the status that it goes with.
+_LATE = timedelta(seconds=5)
 
 Platform: TypeAlias = Literal["linux", "windows", "unknown"]
 
@@ -54,8 +58,16 @@ class Derived:
     watched: datetime | None = None
 
 
-def derive(events: Sequence[EventFrame], tables: Tables, damaged: frozenset[str] = frozenset()) -> Derived:
-    """Builds every derived frame. ``damaged``: paths of sources that could not be read to their end."""
+def derive(
+    events: Sequence[EventFrame],
+    tables: Tables,
+    damaged: frozenset[str] = frozenset(),
+    torn: frozenset[str] = frozenset(),
+) -> Derived:
+    """Builds every derived frame.
+
+    ``damaged``: paths of sources that could not be read to their end. ``torn``: of logs that end within a line.
+    """
     found = attempts(events, tables)
     platform = platform_of(events, found)
     frames = [
@@ -63,11 +75,12 @@ def derive(events: Sequence[EventFrame], tables: Tables, damaged: frozenset[str]
         *fact_frames(events, tables.facts),
         *reported_error_frames(events),
         *clock_frames(events),
-        *gap_frames(events, tables.series, damaged),
+        *gap_frames(events, tables.series, damaged | torn),
         *operation_frames(events, tables.operations),
         *attempt_frames(found, platform),
     ]
-    covered = spans(events, damaged)
+    ends = _unseen_ends(found, events, tables)
+    covered = spans(events, damaged, torn, rhythms(events, tables.series), ends)
     # Documents of the platform (a goal state, say) may be far older than the logs and bound nothing beside them.
     logs = [span for span in covered if span.logsource.product != "azure"]
     timed = [span for span in logs if span.first is not None] or covered
@@ -77,9 +90,30 @@ def derive(events: Sequence[EventFrame], tables: Tables, damaged: frozenset[str]
         covered,
         platform,
         min((span.first for span in timed if span.first is not None), default=None),
-        max((span.last for span in timed if span.last is not None), default=None),
-        max((span.last for span in covered if span.last is not None and span.logsource in tables.watch), default=None),
+        _last(timed),
+        _last(span for span in covered if span.complete and span.logsource in tables.watch),
     )
+
+
+def _unseen_ends(found: Sequence[Attempt], events: Sequence[EventFrame], tables: Tables) -> Mapping[str, Unknown]:
+    """For each log that should tell the end of an attempt, and stops before it: the times that it does not show."""
+    lasts: dict[str, datetime] = {}
+    for frame in events:
+        if frame.logsource in tables.ends:
+            rows = frame.rows.group_by("log.file.path").agg(pl.col("@timestamp").max()).drop_nulls()
+            lasts |= dict(rows.iter_rows())
+    unseen: dict[str, Unknown] = {}
+    for one in found:
+        own = [path for path in one.sources if path in lasts]
+        log = {part_of(path).log for path in own}
+        last = max((time for path, time in lasts.items() if part_of(path).log in log), default=None)
+        if one.told is not None and last is not None and not one.assumed and last < one.told - _LATE:
+            unseen |= dict.fromkeys(own, (last, one.told))
+    return unseen
+
+
+def _last(found: Iterable[Span]) -> datetime | None:
+    return max((span.last for span in found if span.last is not None), default=None)
 
 
 def platform_of(frames: Sequence[EventFrame], found: Sequence[Attempt] = ()) -> Platform:

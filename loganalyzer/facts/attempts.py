@@ -49,7 +49,7 @@ class Attempt:
 
     ``phase`` is the furthest phase of work that a step showed, of a success that which reported it; ``codes`` in order
     of appearance, without repeats. ``deciding``: the step that tells the outcome. ``assumed``: the zone of its first
-    step had to be assumed.
+    step had to be assumed. ``told``: when a source inside the guest told the outcome.
     """
 
     id: str
@@ -63,6 +63,7 @@ class Attempt:
     steps: tuple[Hit, ...] = field(repr=False)
     deciding: Hit | None = field(default=None, repr=False)
     assumed: bool = False
+    told: datetime | None = None
 
     @property
     def platform(self) -> str | None:
@@ -87,6 +88,7 @@ class _Open:
     outcome: Outcome = "unfinished"
     end: datetime | None = None
     judged: Hit | None = None
+    told_at: datetime | None = None
     names: dict[str, str] = field(default_factory=dict)
     assumed: bool = False
     skipped: bool = False
@@ -217,6 +219,7 @@ def _take(current: _Open, row: StepRow, hit: Hit, time: datetime, tables: Tables
         current.outcome = "success" if judged == "success" else "failure"
         current.end = max(time, current.end or time)
         current.judged = hit
+        current.told_at = current.told_at if row.step == "job" else time
 
 
 def _close(one: _Open, number: int) -> Attempt:
@@ -232,6 +235,7 @@ def _close(one: _Open, number: int) -> Attempt:
         tuple(one.hits),
         one.judged,
         one.assumed,
+        one.told_at,
     )
 
 

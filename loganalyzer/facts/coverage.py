@@ -6,7 +6,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
 from loganalyzer.facts.rotation import part_of
@@ -16,6 +16,12 @@ from loganalyzer.schema import EventFrame, LogSource
 GAP = timedelta(hours=6)
 MOST_GAPS = 20
 
+#: A log whose heart beats is not whole where this many beats are missing, and at least this long.
+MISSING_BEATS = 3
+LEAST_HOLE = timedelta(hours=1)
+
+FOR_EVER = datetime.max.replace(tzinfo=UTC)
+
 #: Times of which nothing is known; None: from the beginning, to the end.
 Unknown: TypeAlias = tuple[datetime | None, datetime | None]
 
@@ -23,6 +29,8 @@ Unknown: TypeAlias = tuple[datetime | None, datetime | None]
 @dataclass(frozen=True, slots=True)
 class Span:
     """What one source shows of one log source. A state (no times at all) has neither ``first`` nor ``last``.
+
+    ``torn``: it ends within a line.
 
     Times are UTC. ``whole`` is false where a part of the source could not be read. A rotated log has a span for each of
     its parts, which know of the others: ``begins`` is when the log as a whole does, ``unknown`` are the times of parts
@@ -41,15 +49,21 @@ class Span:
     begins: datetime | None = None
     unknown: tuple[Unknown, ...] = ()
     undated: bool = False
+    torn: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of it was read, and nothing says that its end is missing."""
+        return self.whole and not self.torn
 
     def covers(self, start: datetime, end: datetime) -> bool:
         """Whether the log was being written when the window opened, and nothing of the window is missing.
 
-        A log that begins later does not cover it. The end is no bound: a live log that has nothing to say is silent,
-        and what was collected ends with the bundle.
+        A log that begins later does not cover it. The end is no bound, as long as nothing shows that it is missing: a
+        live log that has nothing to say is silent, and what was collected ends with the bundle.
         """
-        if self.logsource.category is not None:  # a state or a status document, not a log
-            return self.whole
+        if self.logsource.category is not None:  # a state, or a status document, which speaks of its own time
+            return self.whole and (self.logsource.category != "status" or self.last is None or self.last >= start)
         if self.undated:
             return False
         if any(_meet(times, start, end) for times in self.unknown):
@@ -61,15 +75,26 @@ def _meet(unknown: Unknown, start: datetime, end: datetime) -> bool:
     since, until = unknown
     if since is not None and until is None:  # a log whose end is not there was written until then
         return since < start
-    return (since is None or since < end) and (until is None or until > start)
+    return (since is None or since <= end) and (until is None or until > start)
 
 
 #: Columns whose values tell artefacts of one log source apart.
 DISTINGUISHING = ("kind", "hive")
 
 
-def spans(frames: Sequence[EventFrame], damaged: frozenset[str]) -> tuple[Span, ...]:
-    """One span a path and log source, sorted; ``damaged`` are the paths that were not read to their end."""
+def spans(
+    frames: Sequence[EventFrame],
+    damaged: frozenset[str],
+    torn: frozenset[str] = frozenset(),
+    rhythms: Mapping[LogSource, timedelta] | None = None,
+    ends: Mapping[str, Unknown] | None = None,
+) -> tuple[Span, ...]:
+    """One span a path and log source, sorted.
+
+    ``damaged``: paths that were not read to their end; ``torn``: that end within a line. ``rhythms``: how far apart the
+    beats of a log are that has a heartbeat; where they are missing, nobody knows what else is. ``ends``: for paths
+    whose end is missing the times of it.
+    """
     found: dict[tuple[str, LogSource], Span] = {}
     for frame in frames:
         for (path,), rows in frame.rows.group_by("log.file.path", maintain_order=True):
@@ -90,20 +115,42 @@ def spans(frames: Sequence[EventFrame], damaged: frozenset[str]) -> tuple[Span, 
                 str(path) not in damaged,
                 dict(columns),
                 undated=not known and rows["time.assumed"].null_count() < rows.height,
+                torn=str(path) in torn,
             )
     parts: dict[tuple[str, LogSource], list[Span]] = defaultdict(list)
     for span in found.values():
         parts[(part_of(span.path).log, span.logsource)].append(span)
-    joined = [span for own in parts.values() for span in _joined(own)]
+    last = max((one.last for one in found.values() if one.last and one.logsource.product != "azure"), default=None)
+    joined = []
+    for (_, logsource), own in parts.items():
+        rhythm = (rhythms or {}).get(logsource)
+        missing = [] if rhythm is None else _holes(_times(frames, logsource), rhythm, last)
+        joined += _joined(own, [*missing, *(ends[one.path] for one in own if ends and one.path in ends)])
     return tuple(sorted(joined, key=lambda span: (span.path, span.logsource)))
 
 
-def _joined(parts: Sequence[Span]) -> list[Span]:
+def _times(frames: Sequence[EventFrame], logsource: LogSource) -> list[datetime]:
+    """All known times of a log source, in order."""
+    found = [frame.rows["@timestamp"].drop_nulls() for frame in frames if frame.logsource == logsource]
+    return sorted(time for times in found for time in times.to_list())
+
+
+def _holes(times: Sequence[datetime], rhythm: timedelta, last: datetime | None) -> list[Unknown]:
+    """Where a log with a heartbeat is silent for too long, also before the bundle's end."""
+    longest = max(MISSING_BEATS * rhythm, LEAST_HOLE)
+    holes: list[Unknown] = [(a, b) for a, b in itertools.pairwise(times) if b - a > longest]
+    if times and last is not None and last - times[-1] > longest:
+        holes.append((times[-1], last))
+    return holes
+
+
+def _joined(parts: Sequence[Span], holes: Sequence[Unknown] = ()) -> list[Span]:
     """The parts of one log, each with what follows from all of them; in order of the times inside them."""
     timed = sorted((one for one in parts if one.first is not None), key=lambda one: (one.first, one.last, one.path))
     timeless = [one for one in parts if one.first is None]
     begins = timed[0].first if timed else None
     unknown = _unknown(timed) if timed else [] if all(one.whole for one in timeless) else [(None, None)]
+    unknown += [*holes, *((one.last, FOR_EVER) for one in timed[-1:] if one.torn)]
     before: datetime | None = None
     told = []
     for one in [*timed, *timeless]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -37,6 +37,19 @@ GAP_COLUMNS = {
 
 #: A good event may be late by half its period before silence is a gap.
 _TOLERANCE = 1.5
+
+#: A log with fewer beats than this has no rhythm that could be missed.
+_LEAST_BEATS = 3
+
+
+def rhythms(frames: Sequence[EventFrame], rows: Sequence[SeriesRow]) -> Mapping[LogSource, timedelta]:
+    """How far apart the beats of those logs are that have a heartbeat here, which old agents do not write."""
+    found: dict[LogSource, timedelta] = {}
+    for row in rows:
+        own = row.period is not None and all(one.logsource == row.logsource for one in row.good)
+        if row.period is not None and own and sum(len(find(frames, one)) for one in row.good) >= _LEAST_BEATS:
+            found[row.logsource] = timedelta(seconds=row.period)
+    return found
 
 
 def gap_frames(

@@ -87,7 +87,7 @@ class Tables:
     """All four tables, and what else is said of attempts.
 
     ``outcomes``: what a numeric code means. ``phases``: those of the work in their order. ``watch``: the sources in
-    which a command shows when it comes.
+    which a command shows when it comes. ``ends``: the logs that tell how each of their attempts ended.
     """
 
     facts: tuple[FactRow, ...]
@@ -97,6 +97,7 @@ class Tables:
     outcomes: Mapping[str, str]
     phases: tuple[str, ...]
     watch: frozenset[LogSource]
+    ends: frozenset[LogSource]
 
 
 @lru_cache(maxsize=1)
@@ -137,6 +138,7 @@ def load_tables() -> Tables:
         outcomes={str(key): str(value) for key, value in attempts["outcomes"].items()},
         phases=tuple(attempts["phases"]),
         watch=frozenset(LogSource(**one) for one in attempts["watch"]),
+        ends=frozenset(LogSource(**one) for one in attempts["ends"]),
     )
 
 
