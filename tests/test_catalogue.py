@@ -275,7 +275,7 @@ def test_an_artefact_says_which_frames_hold_it(catalogue: Catalogue) -> None:
     assert [str(frame) for frame in catalogue.artefacts["lin.waagent_log"].logsources] == ["linux/waagent"]
     (status,) = catalogue.artefacts["lin.ext_status"].logsources
     assert (str(status), dict(status.where)) == ("azure/extension/status", {"kind": ("status_file",)})
-    assert catalogue.artefacts["cp.instance_view"].logsources == ()
+    assert catalogue.artefacts["cp.vault"].logsources == ()
 
 
 def test_wrapper_codes_and_umbrella_causes_are_marked(catalogue: Catalogue) -> None:

@@ -82,8 +82,10 @@ def cited(report: Report, cause: str) -> list[tuple[str, int, int | None]]:
 
 
 def without(files: Files, places: Iterable[tuple[str, int, int | None]]) -> Files:
-    """Text files lose the entries. A binary file or a document, of which no part stands alone, is left out whole, and so
-    is a log that proves something by its silence, which a shorter log would still do."""
+    """Text files lose the entries. A binary file or a document, of which no part stands alone, is left out whole.
+
+    So is a log that proves something by its silence, which a shorter log would still do.
+    """
     changed = dict(files)
     for source, start, end in sorted(set(places), key=lambda place: (place[0], -place[1])):
         name = file_of(source, files)

@@ -29,7 +29,7 @@ from loganalyzer.report.model import (
     Unattributed,
     Undecided,
 )
-from loganalyzer.report.next_evidence import next_evidence
+from loganalyzer.report.next_evidence import asked_causes, next_evidence
 from loganalyzer.schema import SHARED_COLUMNS, EventFrame
 from loganalyzer.sigma.ir import leaves
 from loganalyzer.sigma.match import Matches
@@ -74,7 +74,12 @@ def build_body(
     ``signatures``: all that were offered. ``layout``: how the bundle was collected.
     """
     verdicts = attribution.verdicts
-    visible = [one for one in verdicts.values() if one.cause.guest_visible != "no" or one.supports or one.refutes]
+    asked = asked_causes(catalogue, attribution)
+    visible = [
+        one
+        for one in verdicts.values()
+        if one.cause.guest_visible != "no" or one.supports or one.refutes or one.cause.id in asked
+    ]
     diagnoses = tuple(
         _diagnosis(rank, verdicts[name], catalogue, frames, attribution)
         for rank, name in enumerate(attribution.ranked, start=1)

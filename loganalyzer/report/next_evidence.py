@@ -71,8 +71,9 @@ def _open_causes(
     that would show them.
     """
     waiting: dict[str, list[str]] = defaultdict(list)
+    asked = asked_causes(catalogue, attribution)
     for one in attribution.verdicts.values():
-        if one.cause.guest_visible == "no":
+        if one.cause.guest_visible == "no" and one.cause.id not in asked:
             continue
         missing: Iterable[str] = ()
         if one.verdict == "undecided":
@@ -91,9 +92,15 @@ def _fits(catalogue: Catalogue, artefact: str, derived: Derived) -> bool:
     return derived.platform == "unknown" or platform in (derived.platform, "both", "control-plane")
 
 
+def asked_causes(catalogue: Catalogue, attribution: Attribution) -> frozenset[str]:
+    """The causes that are documented for the errors of the ticket, or of the jobs in the bundle."""
+    errors = (catalogue.error(code) for code in attribution.ticket_errors)
+    return frozenset(cause for error in errors if error is not None for cause in error.causes)
+
+
 def _near(catalogue: Catalogue, derived: Derived, attribution: Attribution) -> frozenset[str]:
     """The causes that bear on what is known of this failure."""
-    near = {cause for code in attribution.ticket_errors if (error := catalogue.error(code)) for cause in error.causes}
+    near = set(asked_causes(catalogue, attribution))
     near |= {above for name in attribution.ranked for above in catalogue.upstream_causes(name)}
     near |= {name for name in attribution.ranked if attribution.verdicts[name].verdict == "possible"}
     umbrellas = [catalogue.causes[name] for name in attribution.ranked if catalogue.causes[name].umbrella]
