@@ -252,8 +252,8 @@ class _Record:
 
         used: set[int] = set()
         elements = [node for node in template.children() if isinstance(node, OpenStartElementNode)]
-        if len(elements) != 1:
-            raise RefusedError(f"its definition is damaged: it has {len(elements)} root elements")
+        if [*map(_kind, template.children())] != ["StreamStart", "OpenStartElement", "EndOfStream"]:
+            raise RefusedError("its definition is damaged: it is not one element")
         found = self.element(elements[0], values, used, depth)
         left = {type(value).__name__ for index, value in enumerate(values) if index not in used and value.length()}
         if left & _ALWAYS_PLACED:
@@ -267,6 +267,8 @@ class _Record:
         self.steps.take()
         if depth > _DEEPEST:
             raise RefusedError("not read: elements within elements without end")
+        if not _is_closed([*map(_kind, node.children())]):
+            raise RefusedError("its definition is damaged: an element does not end as it began")
         attributes: dict[str, Any] = {}
         children: dict[str, Any] = {}
         texts: list[Any] = []
@@ -328,6 +330,20 @@ class _Record:
         if spell is None:
             raise RefusedError(f"a value of a kind that is not known here ({kind})")
         return spell(raw)
+
+
+def _kind(node: Any) -> str:
+    return type(node).__name__.removesuffix("Node")
+
+
+def _is_closed(kinds: list[str]) -> bool:
+    """Attributes, then the end of an empty element, or the end of its head, content, and its own end."""
+    attributes = next((row for row, kind in enumerate(kinds) if kind != "Attribute"), len(kinds))
+    rest = kinds[attributes:]
+    if rest == ["CloseEmptyElement"]:
+        return True
+    marks = {"Attribute", "CloseStartElement", "CloseEmptyElement", "CloseElement"}
+    return len(rest) > 1 and (rest[0], rest[-1]) == ("CloseStartElement", "CloseElement") and not marks & {*rest[1:-1]}
 
 
 def _name(text: str) -> str:
@@ -408,6 +424,11 @@ def _number(signed: bool) -> Callable[[bytes], int]:
     return lambda raw: int.from_bytes(raw, "little", signed=signed)
 
 
+def _boolean(raw: bytes) -> bool | int:
+    value = int.from_bytes(raw, "little")
+    return bool(value) if value < 2 else value
+
+
 def _hexadecimal(raw: bytes) -> str:
     return f"0x{int.from_bytes(raw, 'little'):x}"
 
@@ -426,7 +447,7 @@ _SPELLINGS: dict[str, Callable[[bytes], Any]] = {
     "UnsignedQwordTypeNode": _number(False),
     "FloatTypeNode": lambda raw: struct.unpack("<f", raw)[0],
     "DoubleTypeNode": lambda raw: struct.unpack("<d", raw)[0],
-    "BooleanTypeNode": lambda raw: any(raw),
+    "BooleanTypeNode": _boolean,
     "BinaryTypeNode": lambda raw: raw.hex().upper(),
     "GuidTypeNode": _guid,
     "SizeTypeNode": _hexadecimal,
