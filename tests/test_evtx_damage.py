@@ -215,6 +215,12 @@ def test_a_record_whose_two_ends_lost_a_bit_is_whole(bit: int) -> None:
     assert (ids(parsed), parsed.damage) == (list(range(1, 401)), ())
 
 
+def test_bytes_overwritten_between_two_records_cost_neither() -> None:
+    start, place = places()[20]
+    parsed = parse(patched((start + place.end - 4, b"\x99" * 12)))
+    assert (ids(parsed), parsed.damage) == (list(range(1, 401)), ())
+
+
 @pytest.mark.parametrize("row", [0, 20, 399])
 def test_an_id_with_a_damaged_bit_is_mended_from_its_neighbours(row: int) -> None:
     start, place = places()[row]

@@ -185,8 +185,9 @@ def _walk(raw: bytes, header: ChunkHeader | None) -> tuple[tuple[Place, ...], tu
             break
         if place.offset > position:
             lost = _mended(raw, position, place.offset) or _sandwiched(raw, position, records, place)
-            records += [replace(lost, sought=sought)] if lost else []
-            gaps += [] if lost else [Span(position, place.offset - position)]
+            found = [lost] if lost else _two(raw, position, place.offset)
+            records += [replace(one, sought=sought) for one in found]
+            gaps += [] if found else [Span(position, place.offset - position)]
             sought = True
         records.append(replace(place, sought=sought))
         position = place.end
@@ -241,6 +242,21 @@ def _sandwiched(raw: bytes, offset: int, before: list[Place], after: Place) -> P
     magic, _, number, written = _RECORD.unpack_from(raw, offset)
     whole = magic == RECORD_MAGIC and before and before[-1].number + 1 == number == after.number - 1
     return Place(offset, after.offset - offset, number, written) if whole else None
+
+
+def _two(raw: bytes, offset: int, end: int) -> list[Place]:
+    """Two records of which the end of the first and the head of the second are broken: the outer sizes fit together.
+
+    Zeros in between are what a lost block leaves: it may have begun anywhere in the values of the first.
+    """
+    magic, size, number, written = (
+        _RECORD.unpack_from(raw, offset) if offset + SMALLEST_RECORD <= end else (b"", 0, 0, 0)
+    )
+    between = offset + size
+    second = _mended(raw, between, end) if size >= SMALLEST_RECORD and between < end else None
+    if magic != RECORD_MAGIC or second is None or not _size_at(raw, between - 4):
+        return []
+    return [Place(offset, size, number, written), second]
 
 
 def _believed(place: Place, before: list[Place], limit: int, header: ChunkHeader | None) -> bool:
