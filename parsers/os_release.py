@@ -1,4 +1,4 @@
-"""``/etc/os-release``, ``/etc/lsb-release``, ``/etc/redhat-release`` and the like: which Linux this is."""
+"""``/etc/os-release``, ``/etc/lsb-release``, ``/etc/redhat-release`` and the like, ``lsb_release -a``: which Linux."""
 
 from __future__ import annotations
 
@@ -16,12 +16,23 @@ _NAME = r"(?:^|[/!])(?:[a-z][a-z0-9_-]*-release(?:-upstream|-cpe)?|debian_versio
 _CONTENT = (
     r"\A(?:(?:#[^\n]*|[ \t\r]*|[A-Z_]+ ?=[^\n]*)\n){0,64}(?:PRETTY_NAME|VERSION_ID|DISTRIB_ID|CPE_NAME)="
     r"|\A[A-Z][^\n=]{0,100} release \d[^\n=]{0,60}\s*\Z"
+    r"|^Distributor ID:[ \t]+\S[^\n]*\n(?:[A-Z][A-Za-z]+:[ \t][^\n]*\n?)+"
 )
 #: Under its name, a file of one line is enough: a name with a version, or a version alone; keys may follow.
 _ONE_LINE = (
     r"\A(?:[A-Za-z][^\n=]{0,100} \d[^\n=]{0,60}|cpe:/o:[^\n]{1,100}|\d+(?:\.\d+)*|[a-z]+/sid|[A-Za-z_]+ ?=[^\n]*)\s*?"
     r"(?:\n(?:#|[A-Za-z_]+ ?=)[^\n]*)*\s*\Z"
 )
+#: What ``lsb_release -a`` prints, to the keys that /etc/lsb-release has for it.
+_LSB_KEYS = {
+    "Distributor ID": "DISTRIB_ID",
+    "Description": "DISTRIB_DESCRIPTION",
+    "Release": "DISTRIB_RELEASE",
+    "Codename": "DISTRIB_CODENAME",
+    "LSB Version": "LSB_VERSION",
+}
+_LSB = re.compile(rf"({'|'.join(_LSB_KEYS)}):[ \t]+(.*?)\s*\Z")
+_NO_MODULES = "No LSB modules are available."
 _PAIR = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*\Z")
 
 
@@ -32,7 +43,7 @@ class OsRelease:
     name: str = "os_release"
     title: str = "the Linux distribution: /etc/os-release, /etc/*-release"
     logsource: LogSource = _LOGSOURCE
-    paths: tuple[str, ...] = ("/etc/os-release", "/usr/lib/os-release", "/etc/*-release", "/etc/debian_version")
+    paths: tuple[str, ...] = ("/etc/os-release", "/usr/lib/os-release", "/etc/*-release", "lsb_release -a > lsb.txt")
     samples: tuple[Sample, ...] = (
         Sample(
             "quotes of the shell are taken off",
@@ -69,6 +80,17 @@ class OsRelease:
             b"cpe:/o:redhat:enterprise_linux:8::baseos\n",
             ({"key": "release", "value": "cpe:/o:redhat:enterprise_linux:8::baseos"},),
         ),
+        Sample(
+            "lsb_release -a",
+            "lsb_release.txt",
+            b"No LSB modules are available.\nDistributor ID:\tUbuntu\nDescription:\tUbuntu 22.04.4 LTS\n"
+            b"Release:\t22.04\n",
+            (
+                {"key": "DISTRIB_ID", "value": "Ubuntu", "log.line": 2},
+                {"key": "DISTRIB_DESCRIPTION", "value": "Ubuntu 22.04.4 LTS"},
+                {"key": "DISTRIB_RELEASE", "value": "22.04"},
+            ),
+        ),
     )
 
     def claim(self, path: str, head: bytes) -> Claim | None:
@@ -88,8 +110,10 @@ def _line_reader() -> Callable[[str], Setting | str | None]:
 
     def read_line(line: str) -> Setting | str | None:
         nonlocal named
-        if not line.strip() or line.lstrip().startswith("#"):
+        if not line.strip() or line.lstrip().startswith("#") or line.strip() == _NO_MODULES:
             return None
+        if pair := _LSB.match(line):
+            return Setting(_LSB_KEYS[pair[1]], pair[2])
         if pair := _PAIR.match(line):
             return Setting(pair[1], _unquoted(pair[2]))
         if named:

@@ -73,7 +73,7 @@ OWN_SERVICES: Mapping[str, frozenset[str]] = {
     "linux": frozenset(
         {
             *("waagent", "vmsnapshot", "extension", "handler", "workloadbackup"),
-            *("kernel", "journald", "systemd", "cloud-init", "dhcp", "firewall", "clock"),
+            *("kernel", "journald", "systemd", "cloud-init", "dhcp", "firewall", "clock", "waagentpolicy"),
         }
     ),
 }
