@@ -88,6 +88,7 @@ class Tables:
 
     ``outcomes``: what a numeric code means. ``phases``: those of the work in their order. ``watch``: the sources in
     which a command shows when it comes. ``ends``: the logs that tell how each of their attempts ended.
+    ``shown_in``: for a phase the sources that would show why the work stopped in it.
     """
 
     facts: tuple[FactRow, ...]
@@ -98,6 +99,7 @@ class Tables:
     phases: tuple[str, ...]
     watch: frozenset[LogSource]
     ends: frozenset[LogSource]
+    shown_in: Mapping[str, frozenset[LogSource]]
 
 
 @lru_cache(maxsize=1)
@@ -109,9 +111,9 @@ def load_tables() -> Tables:
     """
     attempts = _read("attempts.yml")
     known = {*attempts["phases"], *attempts["reporting"], None}
-    for row in attempts["steps"]:
-        if row.get("phase") not in known:
-            raise CatalogueError(f"unknown phase {row['phase']!r}", Location("signatures/derived/attempts.yml"))
+    for phase in [*(row.get("phase") for row in attempts["steps"]), *attempts["shown_in"]]:
+        if phase not in known:
+            raise CatalogueError(f"unknown phase {phase!r}", Location("signatures/derived/attempts.yml"))
     return Tables(
         facts=tuple(
             FactRow(row["fact"], _one_of(row.get("keep", "last"), Keep), _pattern(row, "facts.yml"))
@@ -139,6 +141,10 @@ def load_tables() -> Tables:
         phases=tuple(attempts["phases"]),
         watch=frozenset(LogSource(**one) for one in attempts["watch"]),
         ends=frozenset(LogSource(**one) for one in attempts["ends"]),
+        shown_in={
+            str(phase): frozenset(LogSource(**one) for one in sources)
+            for phase, sources in attempts["shown_in"].items()
+        },
     )
 
 

@@ -7,16 +7,19 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from loganalyzer.attribute import Attribution, reads, spans_of
 from loganalyzer.catalogue import Artefact, Catalogue
-from loganalyzer.facts import Derived
+from loganalyzer.facts import Derived, load_tables
 from loganalyzer.report.model import NextEvidence
 from loganalyzer.schema import LogSource
 from loganalyzer.sigma.rule import Correlation, Rule
 
 MOST_NEXT = 5
 
-#: How much a cause counts that an artefact would decide: one that bears on what is known of this failure, one of the
-#: article's own causes, any other.
-NEAR, SEED, OTHER = 12, 3, 1
+#: How much a cause counts of which nothing is known, against one that another artefact makes unlikely.
+OPEN = 2
+#: How much an artefact counts more that would show why the work stopped where it did.
+STOPPED = 3
+#: How much one of the causes that the articles themselves name counts more than any other.
+SEED = 3
 #: How well a signature decides that reads the artefact: one sign that is enough, or one that needs another.
 DECIDES: Mapping[str, int] = {"definitive": 4, "strong": 4, "weak": 1}
 
@@ -36,20 +39,28 @@ def next_evidence(
 ) -> tuple[NextEvidence, ...]:
     """The artefacts that would decide most of what is open, the best first; at most ``MOST_NEXT``.
 
-    An artefact counts by the open causes that a signature would decide from it: those that bear on what is known (the
-    ticket's errors, the codes of failed attempts, what lies upstream of a supported cause) far more than all others.
+    An artefact counts by the open causes that a signature would decide from it: first those that bear on what is known
+    (the ticket's errors, the codes of failed attempts, what lies upstream of a supported cause), then all others.
     ``signatures``: all that were offered. ``layout``: how the bundle was collected.
     """
     near = _near(catalogue, derived, attribution)
     open_causes = _open_causes(catalogue, derived, attribution, near)
     powers = _powers(catalogue, open_causes, signatures)
 
-    def weight(name: str) -> tuple[int, bool, int, int, str]:
+    verdicts = attribution.verdicts
+    stopped = _stopped_in(derived, attribution)
+
+    def weight(name: str) -> tuple[int, int, bool, int, str]:
         causes = open_causes[name]
-        score = sum(_worth(catalogue, cause, near) * powers[name].get(cause, 0) for cause in causes)
+        close = sum(
+            powers[name][cause] * (1 if verdicts[cause].verdict == "clear" else OPEN)
+            for cause in causes
+            if cause in near
+        )
+        close *= STOPPED if stopped & set(_frames(catalogue.artefacts[name])) else 1
+        others = sum(powers[name][cause] * (SEED if catalogue.causes[cause].seed else 1) for cause in causes)
         present = bool(spans_of(catalogue, name, derived.spans, derived.platform))
-        listed = sum(_worth(catalogue, cause, near) for cause in causes)
-        return (-score, present, -listed, -len(causes), name)
+        return (-close, -others, present, -len(causes), name)
 
     rows = []
     for name in sorted(open_causes, key=weight)[:MOST_NEXT]:
@@ -111,10 +122,6 @@ def _near(catalogue: Catalogue, derived: Derived, attribution: Attribution) -> f
     return frozenset(near)
 
 
-def _worth(catalogue: Catalogue, cause: str, near: frozenset[str]) -> int:
-    return NEAR if cause in near else SEED if catalogue.causes[cause].seed else OTHER
-
-
 def _powers(
     catalogue: Catalogue, open_causes: Mapping[str, Sequence[str]], signatures: Sequence[Rule | Correlation]
 ) -> Mapping[str, Mapping[str, int]]:
@@ -126,7 +133,7 @@ def _powers(
             supporting[told.cause] += [(source, DECIDES[told.strength or "weak"]) for source in one.logsources]
     powers: dict[str, dict[str, int]] = {}
     for name, causes in open_causes.items():
-        held = [LogSource(one.product, one.service, one.category) for one in catalogue.artefacts[name].logsources]
+        held = _frames(catalogue.artefacts[name])
         powers[name] = {
             cause: max(
                 (power for source, power in supporting[cause] for one in held if reads(source, one)),
@@ -135,6 +142,18 @@ def _powers(
             for cause in causes
         }
     return powers
+
+
+def _frames(artefact: Artefact) -> list[LogSource]:
+    return [LogSource(one.product, one.service, one.category) for one in artefact.logsources]
+
+
+def _stopped_in(derived: Derived, attribution: Attribution) -> frozenset[LogSource]:
+    """The sources that would show why the last failed attempt stopped in the phase that it reached."""
+    failed = {window.attempt for window in attribution.relevance.failed[-1:]}
+    phases = [one.phase for one in derived.attempts if one.id in failed and one.phase is not None]
+    shown_in = load_tables().shown_in
+    return frozenset(source for phase in phases for source in shown_in.get(phase, ()))
 
 
 def _why_missing(artefact: Artefact, present: bool, layout: str) -> str:
