@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from loganalyzer.clock import name_offset, nearest_offset, zone_offset
-from loganalyzer.parser import Entries, Grammar, ParseContext, Source, read_entries
+from loganalyzer.parser import HEAD_SIZE, Entries, Grammar, ParseContext, Source, read_entries, text_head
 from loganalyzer.parser_agent import take_agent_lines_apart as take_agent_lines_apart
 from loganalyzer.schema import TIMESTAMP
 
@@ -40,6 +40,7 @@ _UNIX_STAMP = r"\d{9,11}\.\d{6}"
 _SINCE_BOOT = r"\[ *\d{1,9}\.\d{6}\]"
 STAMP = rf"(?:{OLD_STAMP}|{ISO_STAMP}|{_NAMED_STAMP})"
 _ANY_STAMP = rf"(?:{OLD_STAMP}|{ISO_STAMP}|{_NAMED_STAMP}|{_UNIX_STAMP}|{_SINCE_BOOT})"
+_ANY_HEAD = rf"^(?:<\d{{1,3}}>)?(?:1 (?:{ISO_STAMP}|-)|{_ANY_STAMP})"
 
 HOST = r"[^\s\[\]<>]*[^\s\[\]<>:]"
 PROGRAM = r"[^\s:\[\]]{1,128}"
@@ -68,8 +69,25 @@ SYSLOG_GRAMMARS = (
     ),
     Grammar(NO_TAG, rf"^{_PRI}(?P<ts>(?P<stamp>{_ANY_STAMP}))(?: |$)(?P<msg>.*)$", "", "local"),
 )
+#: The same in an excerpt that lost its times: without a stamp, a process or the kernel is needed.
+_STAMPLESS = Grammar(
+    "no stamp",
+    rf"^(?P<ts>)(?:(?P<host>{HOST}) )?(?P<process>{PROGRAM})\[(?P<pid>\d{{1,10}})\]: (?P<msg>.*)$",
+    "",
+    "utc",
+)
+_STAMPLESS_KERNEL = Grammar(
+    "no stamp of the kernel", rf"^(?P<ts>)(?:(?P<host>{HOST}) )?(?P<process>kernel): (?P<msg>.*)$", "", "utc"
+)
+STAMPLESS_LINE = rf"^(?:{HOST} )?(?:kernel|{PROGRAM}\[\d{{1,10}}\]): "
+#: A whole line inside a message: what handed it on set its own head before it.
+_LINE_IN_MESSAGE = rf"^(?:<\d{{1,3}}>)?({STAMP}) (?:({HOST}) )?({PROGRAM})(?:\[(\d{{1,10}})\])?:(?: |$)((?s:.*))$"
+
 #: A line with a program, for claims.
-SYSLOG_LINE = rf"^(?:<\d{{1,3}}>)?{STAMP} (?:{HOST} )?(?:\w{{3,12}}\.\w{{3,7}} )?{PROGRAM}(?:\[\d{{1,10}}\])?:(?: |$)"
+SYSLOG_LINE = (
+    rf"^(?:<\d{{1,3}}>)?(?:{STAMP} {HOST} (?:<\d{{1,3}}>)?)?{STAMP} (?:{HOST} )?(?:\w{{3,12}}\.\w{{3,7}} )?"
+    rf"{PROGRAM}(?:\[\d{{1,10}}\])?:(?: |$)"
+)
 #: The same where nothing but the line tells what it is: with a stamp that other logs have too, a process is needed.
 CERTAIN_SYSLOG_LINE = (
     rf"^(?:<\d{{1,3}}>)?{OLD_STAMP} (?:{HOST} )?{PROGRAM}(?:\[\d{{1,10}}\])?:(?: |$)"
@@ -129,8 +147,10 @@ def read_syslog(
     agent inside a message is taken apart: its text is the message, its time and level go before those of the line.
     ``first`` are grammars of further lines, with ``ts`` and ``msg`` only; they have no time.
     """
-    entries = read_entries(source, (*first, *SYSLOG_GRAMMARS), context)
-    rows = _named_columns(_without_unknown_hosts(entries.rows))
+    has_times = re.search(_ANY_HEAD, text_head(source.data[:HEAD_SIZE]), re.MULTILINE) is not None
+    further = () if has_times else (_STAMPLESS, _STAMPLESS_KERNEL)
+    entries = read_entries(source, (*first, *SYSLOG_GRAMMARS, *further), context)
+    rows = _named_columns(_lines_in_messages(_without_unknown_hosts(entries.rows)))
     rows = take_agent_lines_apart(rows)
     return entries, _with_times(rows, context, known or known_by_name(source.name))
 
@@ -152,6 +172,21 @@ def _without_unknown_hosts(rows: pl.DataFrame) -> pl.DataFrame:
         pl.when(leads).then(word).otherwise(pl.col("host")).alias("host"),
         pl.when(leads).then(rest).otherwise(pl.col("message")).alias("message"),
     )
+
+
+def _lines_in_messages(rows: pl.DataFrame) -> pl.DataFrame:
+    """Takes a line that stands inside the message of another for the event; who handed it on is the relay."""
+    rows = rows.with_columns(pl.col("message").str.extract_groups(_LINE_IN_MESSAGE).alias("inner"))
+    part = pl.col("inner").struct.field
+    doubled = part("1").is_not_null()
+    full = part("1").str.contains(r"^(?:[A-Z][a-z]{2} )?\d{4}-")  # the inner stamp says more only if it has a year
+    names = {"process": "3", "pid": "4", "message": "5"}
+    return rows.with_columns(
+        pl.when(doubled).then(pl.coalesce("relay", "host")).otherwise("relay").alias("relay"),
+        pl.when(doubled).then(pl.coalesce(part("2"), "host")).otherwise("host").alias("host"),
+        pl.when(full).then(part("1")).otherwise("stamp").alias("stamp"),
+        *(pl.when(doubled).then(part(field)).otherwise(name).alias(name) for name, field in names.items()),
+    ).drop("inner")
 
 
 def _named_columns(rows: pl.DataFrame) -> pl.DataFrame:

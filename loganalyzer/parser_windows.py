@@ -23,6 +23,8 @@ from loganalyzer.parser import (
     read_entries,
     text_head,
 )
+from loganalyzer.parser_dates import date_reader
+from loganalyzer.schema import TIMESTAMP
 
 _MARKS = r"^[\x{FEFF}\x{200E}\x{200F}]*"  # marks that editors and UTF-16 copies leave in front of a line
 _REST = r" \[(?P<level>[A-Z]{4,5})\]\s*(?P<msg>.*)$"
@@ -71,27 +73,30 @@ _LEVELS = "TRACE|DEBUG|VERBOSE|INFO|INFORMATION|WARN|WARNING|ERROR|FATAL|CRITICA
 _BEHIND = rf"[\]\s,;:|-]*(?:\[?(?P<level>(?i:{_LEVELS}))\b\]?[\s:,;|-]*)?(?P<msg>.*)$"
 
 
-def _iso(mark: str, zone: Literal["utc", "local"]) -> Grammar:
-    stamp = rf"^\[?(?P<ts>\d{{4}}-\d{{2}}-\d{{2}}{mark}\d{{2}}:\d{{2}}:\d{{2}}(?:\.\d{{1,9}})?)"
-    name, format_ = f"{zone}{mark.strip()}", f"%Y-%m-%d{mark}%H:%M:%S%.f"
-    if zone == "utc":
-        return Grammar(name, stamp + "(?:Z| UTC)" + _BEHIND, format_, zone)
-    return Grammar(name, stamp + _BEHIND, format_, zone, unless=r"^\[?[\d-]{10}.[\d:.]{8,18}\s?[+-]\d{2}:?\d{2}")
+_FRACTION = r"(?:[.,](?P<fraction>\d{1,9}))?"
 
 
-_FALLBACKS: tuple[tuple[Grammar, ...], ...] = (
-    GRAMMARS[:2],
-    (_iso("T", "utc"), _iso(" ", "utc"), _iso("T", "local"), _iso(" ", "local")),
-    (
-        Grammar(
-            "us clock",
-            r"^\[?(?P<ts>\d{1,2}/\d{1,2}/\d{4} \d{1,2}:\d{2}:\d{2} [AP]M)" + _BEHIND,
-            "%m/%d/%Y %I:%M:%S %p",
-            "local",
-        ),
-    ),
-    (Grammar("hours", r"^\[?(?P<ts>\d{2}:\d{2}:\d{2})(?:[.,]\d+)?" + _BEHIND, "never", "local"),),
+def _iso(mark: str, zone: Literal["utc", "offset", "local"]) -> Grammar:
+    """``fraction`` and ``utc_offset`` are added to the time afterwards."""
+    stamp = rf"^\[?(?P<ts>\d{{4}}-\d{{2}}-\d{{2}}{mark}\d{{2}}:\d{{2}}:\d{{2}}){_FRACTION}"
+    ends = {"utc": "(?:Z| UTC)", "offset": r" ?(?P<utc_offset>[+-]\d{2}:?\d{2})", "local": ""}
+    return Grammar(
+        f"{zone}{mark.strip()}",
+        stamp + ends[zone] + _BEHIND,
+        f"%Y-%m-%d{mark}%H:%M:%S",
+        "local" if zone == "local" else "utc",
+    )
+
+
+#: A date in the order of some region, with hours as there; the file tells which.
+_DATE = r"^\[?(?P<ts>\d{1,2}[./-]\d{1,2}[./-](?:\d{4}|\d{2}),? \d{1,2}:\d{2}:\d{2}(?:[.,]\d{1,7})?(?: ?[AaPp][Mm]\b)?)"
+_DATES = Grammar("date", _DATE + _BEHIND, "in the order of a region", "utc")
+_DATED = (
+    *GRAMMARS[:2],
+    *(_iso(mark, zone) for zone in ("utc", "offset", "local") for mark in ("T", " ")),
+    _DATES,
 )
+_HOURS = (Grammar("hours", r"^\[?(?P<ts>\d{2}:\d{2}:\d{2})(?:[.,]\d+)?" + _BEHIND, "never", "local"),)
 _RAW: tuple[Grammar, ...] = (Grammar("raw", r"^(?P<ts>)(?P<msg>.*)$", "never", "utc"),)
 _NAMED_ERROR = r"\b((?:Extension|UserError|GuestAgent|VMRestorePoint)[A-Z][A-Za-z]{3,60})\b"
 _GUID = r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
@@ -147,19 +152,21 @@ def _hresult(text: str) -> str | None:
 
 
 def read_fallback_log(source: Source, logsource: LogSource, context: ParseContext) -> Parsed:
-    """Reads a log of the platform whose form nobody documented: the first grammar that fits most of its first lines.
+    """Reads a log of the platform whose form nobody documented, the form of each head line by line.
 
-    Where none does, each line is a row without a time. Own columns: ``hresult``, ``ntstatus``, ``exception``,
-    ``error_name`` (a documented kind of name, as ``ExtensionSnapshotFailedCOM``), ``task_id`` and ``exit_code``.
+    Where hardly a line has a head, each line is a row without a time. Own columns: ``hresult``, ``ntstatus``,
+    ``exception``, ``error_name`` (a documented kind of name, as ``ExtensionSnapshotFailedCOM``), ``task_id`` and
+    ``exit_code``.
     """
     grammars = _fitting(text_head(source.data[:HEAD_SIZE]).splitlines()[:200])
     entries = read_entries(source, grammars, context)
+    timed = _with_parts_of_times(entries.rows, context) if grammars == _DATED else entries.rows
     message = pl.col("message")
     thread = pl.col("tid") if "tid" in entries.rows.columns else pl.lit(None, dtype=pl.String)
     ntstatus = message.str.extract(r"\b0x([cC][0-9A-Fa-f]{7})\b", 1).str.to_uppercase()
-    rows = entries.rows.with_columns(
+    rows = timed.with_columns(
         thread.alias("process.thread.name"),
-        _hresults(entries.rows),
+        _hresults(timed),
         pl.when(ntstatus.is_not_null()).then(pl.lit("0x") + ntstatus).alias("ntstatus"),
         message.str.extract(_EXCEPTION, 1).alias("exception"),
         message.str.extract(_NAMED_ERROR, 1).alias("error_name"),
@@ -169,15 +176,31 @@ def read_fallback_log(source: Source, logsource: LogSource, context: ParseContex
     return parsed_log(source, entries, logsource, rows.drop("grammar", "tid", strict=False))
 
 
+def _with_parts_of_times(rows: pl.DataFrame, context: ParseContext) -> pl.DataFrame:
+    """Adds fractions of seconds, takes offsets off, and reads dates in the order that the file's own dates tell."""
+    offset = pl.col("utc_offset").str.extract_groups(r"^([+-])(\d\d):?(\d\d)$").struct
+    minutes = offset.field("2").cast(pl.Int64) * 60 + offset.field("3").cast(pl.Int64)
+    east = pl.when(offset.field("1") == "-").then(-minutes).otherwise(minutes).fill_null(0)
+    micros = pl.col("fraction").str.pad_end(6, "0").str.slice(0, 6).cast(pl.Int64).fill_null(0)
+    written = pl.coalesce(pl.when(pl.col("grammar") == _DATES.id).then(pl.col("event.original")), pl.lit(None))
+    texts = rows.select(written.str.extract(_DATE).alias("text"))["text"]
+    reader = date_reader(texts.drop_nulls().unique().to_list(), None, context.time_zone)
+    read = {text: reader.read(text) for text in texts.drop_nulls().unique()}
+    times = [read[text][0] if text is not None else None for text in texts]
+    why = [read[text][1] if text is not None else None for text in texts]
+    return rows.with_columns(
+        pl.coalesce(
+            pl.Series(times, dtype=TIMESTAMP), pl.col("@timestamp") + pl.duration(microseconds=micros, minutes=-east)
+        ).alias("@timestamp"),
+        pl.coalesce(pl.Series(why, dtype=pl.String), pl.col("time.assumed")).alias("time.assumed"),
+    ).drop("fraction", "utc_offset")
+
+
 def _fitting(lines: Sequence[str]) -> tuple[Grammar, ...]:
-    """The grammars of which 60 % of the lines are heads, else those of most lines, else each line by itself."""
+    """The grammars of which more than a tenth of the lines are heads, one form or several; else each line by itself."""
     frame = pl.DataFrame({"text": [line for line in lines if line.strip()]}, schema={"text": pl.String})
-    best, most = _RAW, frame.height / 10
-    for grammars in _FALLBACKS:
+    for grammars in (_DATED, _HOURS):
         fits = pl.any_horizontal(pl.col("text").str.contains(one.regex) for one in grammars)
-        count = int(frame.select(fits.sum()).item() or 0)
-        if count * 10 >= frame.height * 6 and count:
+        if int(frame.select(fits.sum()).item() or 0) * 10 > frame.height:
             return grammars
-        if count > most:
-            best, most = grammars, count
-    return best
+    return _RAW

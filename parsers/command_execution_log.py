@@ -21,6 +21,7 @@ from loganalyzer.parser import (
     read_entries,
     text_head,
 )
+from loganalyzer.parser_payload import with_payloads
 
 NAME = r"CommandExecution(?:_[^/]*)?\.log(?:\.[^/]*)?$"
 
@@ -68,7 +69,7 @@ class CommandExecutionLog:
         """One frame; an entry of a command goes on over the output that the command gave."""
         entries = read_entries(source, GRAMMARS, context)
         rows = entries.rows.with_columns(pl.col("thread").alias("process.thread.name")).drop("thread", "grammar")
-        return parsed_log(source, entries, self.logsource, rows)
+        return parsed_log(source, entries, self.logsource, with_payloads(rows))
 
     @property
     def samples(self) -> tuple[Sample, ...]:
@@ -99,6 +100,21 @@ class CommandExecutionLog:
                         "Information: Space available in event directory : 39981250B\n[stderr]",
                         "log.line": 2,
                     },
+                ),
+            ),
+            Sample(
+                "2.2.46 names no thread; a script in base64",
+                f"var/log/azure/{VMSNAPSHOT}/CommandExecution.log",
+                b"2020-03-01T02:10:03.120001Z INFO " + bracket + b" Command: bin/run.sh enable\n[stdout]\n"
+                b"script: ZWNobyAnaGVsbG8gZnJvbSBhIHNjcmlwdCB0aGF0IHdhcyBoYW5kZWQgb24n\n[stderr]\n"
+                b"2020-03-01T02:10:04.000000Z INFO Thread-7 (run) " + bracket + b" Command: bin/run.sh disable\n",
+                (
+                    {
+                        "process.thread.name": None,
+                        "handler": VMSNAPSHOT,
+                        "payload": "echo 'hello from a script that was handed on'",
+                    },
+                    {"process.thread.name": "Thread-7 (run)", "payload": None},
                 ),
             ),
             Sample(

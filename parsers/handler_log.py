@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import polars as pl
 
 from loganalyzer.parser import Claim, LogSource, ParseContext, Parsed, Parser, Sample, Source, claim_by, parsed_log
+from loganalyzer.parser_payload import with_payloads
 from loganalyzer.parser_stamped import is_stamped, read_stamped
 
 _NAME = re.compile(
@@ -51,7 +52,7 @@ class HandlerLog:
             pl.coalesce("handler", pl.lit(handler, dtype=pl.String)).alias("handler"),
             pl.coalesce("handler_version", pl.lit(version, dtype=pl.String)).alias("handler_version"),
         ).drop("grammar")
-        return parsed_log(source, entries, self.logsource, rows)
+        return parsed_log(source, entries, self.logsource, with_payloads(rows))
 
     @property
     def samples(self) -> tuple[Sample, ...]:

@@ -10,7 +10,14 @@ import re
 from datetime import UTC, datetime
 
 from loganalyzer.parser import Claim, LogSource, ParseContext, Parsed, Parser, Sample, Source, claim_by, parsed_log
-from loganalyzer.parser_syslog import CERTAIN_SYSLOG_LINE, NEW_SYSLOG_LINE, NO_YEAR, SYSLOG_LINE, read_syslog
+from loganalyzer.parser_syslog import (
+    CERTAIN_SYSLOG_LINE,
+    NEW_SYSLOG_LINE,
+    NO_YEAR,
+    STAMPLESS_LINE,
+    SYSLOG_LINE,
+    read_syslog,
+)
 
 NAME = (
     r"(?:^|[/!]|truncated_+(?:var_log_)?)(?:syslog|messages|localmessages|secure|authlog|maillog"
@@ -34,7 +41,7 @@ class LinuxSyslog:
     def claim(self, path: str, head: bytes) -> Claim | None:
         """By name and a line with a stamp and a program; under another name such a line is needed."""
         named = re.search(NAME, path.replace("\\", "/"), re.IGNORECASE) is not None
-        line = SYSLOG_LINE if named else CERTAIN_SYSLOG_LINE
+        line = f"{SYSLOG_LINE}|{STAMPLESS_LINE}" if named else CERTAIN_SYSLOG_LINE
         return claim_by(path, head, name=NAME, content=f"{line}|{NEW_SYSLOG_LINE}", text="a Linux system log")
 
     def parse(self, source: Source, context: ParseContext) -> Parsed:
@@ -217,6 +224,43 @@ def _file_samples() -> tuple[Sample, ...]:
             b"lf a line\n2025-03-01T02:10:03Z vm01 app[1]: x\n\0\0\0\n",
             ({"@timestamp": None, "message": "lf a line"}, {"process.name": "app", "message": "x"}),
             rejected=1,
+        ),
+        Sample(
+            "every line has its head twice",
+            PATH,
+            b"Mar  1 02:10:03 vm01 python3[7]: Mar  1 02:10:03 vm01 python3[7]: "
+            b"2025-03-01T02:10:03.000000Z ERROR Daemon Daemon failed\n"
+            b"Mar  1 02:10:04 vm01 Mar  1 02:10:04 vm01 app[8]: x\n",
+            (
+                {
+                    "@timestamp": datetime(2025, 3, 1, 2, 10, 3, tzinfo=UTC),
+                    "time.assumed": None,
+                    "host.name": "vm01",
+                    "process.name": "python3",
+                    "process.pid": 7,
+                    "log.level": "ERROR",
+                    "message": "failed",
+                },
+                {"process.name": "app", "host.name": "vm01", "message": "x"},
+            ),
+        ),
+        Sample(
+            "an excerpt that lost its times",
+            PATH,
+            b"vm01 systemd[1]: walinuxagent.service: Failed with result 'exit-code'.\n"
+            b"kernel: Out of memory: Killed process 4711 (python3)\n  a second line\n"
+            b"python3[7]: 2025-03-01T02:10:03.000000Z INFO Daemon Daemon Run daemon\n",
+            (
+                {
+                    "@timestamp": None,
+                    "time.assumed": None,
+                    "host.name": "vm01",
+                    "process.name": "systemd",
+                    "process.pid": 1,
+                },
+                {"process.name": "kernel", "message": "Out of memory: Killed process 4711 (python3)\n  a second line"},
+                {"@timestamp": datetime(2025, 3, 1, 2, 10, 3, tzinfo=UTC), "message": "Run daemon"},
+            ),
         ),
         Sample(
             "kern.log",

@@ -38,6 +38,25 @@ class TransparentInstallerLog:
                 },
             ),
         ),
+        Sample(
+            "a report of the VM's health between its banners, in later stamps",
+            "C/WindowsAzure/Logs/TransparentInstaller.log",
+            b"[00000004] 2021-09-12T04:22:07Z [INFO]  ======== Microsoft Azure VM Health Report - Start "
+            b"2021-09-12T04:22:07.1234567Z =========\r\n"
+            b'{"reportTime":"2021-09-12T04:22:07.1Z","networkAdapters":[]}\r\n'
+            b"======== Microsoft Azure VM Health Report - End 2021-09-12T04:22:08.1234567Z =========\r\n"
+            b"[00000005] 2021-09-12T04:22:09.812Z [WARN] next\r\n",
+            (
+                {
+                    "@timestamp": datetime(2021, 9, 12, 4, 22, 7, tzinfo=UTC),
+                    "message": "======== Microsoft Azure VM Health Report - Start "
+                    "2021-09-12T04:22:07.1234567Z =========\n"
+                    '{"reportTime":"2021-09-12T04:22:07.1Z","networkAdapters":[]}\n'
+                    "======== Microsoft Azure VM Health Report - End 2021-09-12T04:22:08.1234567Z =========",
+                },
+                {"@timestamp": datetime(2021, 9, 12, 4, 22, 9, 812_000, tzinfo=UTC), "log.level": "WARN"},
+            ),
+        ),
     )
 
     def claim(self, path: str, head: bytes) -> Claim | None:

@@ -27,6 +27,7 @@ from loganalyzer.parser import (
     parsed_log,
     read_entries,
 )
+from loganalyzer.parser_payload import with_payloads
 
 NAME = r"VMSnapshotLinux.*[/_]extension\.log[^/]*$"
 #: The bracket of shapes A and B tells this extension from others that log alike (linux.md 2.7); MyBackupTestLinuxInt
@@ -98,12 +99,12 @@ class VMSnapshotExtensionLog:
             pl.col("log.level").str.to_uppercase(),
             pl.col("grammar").replace({"C2 behind B": "C2", "overflow": None}).alias("shape"),
         ).drop("grammar", "schema")
-        return parsed_log(source, entries, self.logsource, rows)
+        return parsed_log(source, entries, self.logsource, with_payloads(rows))
 
     @property
     def samples(self) -> tuple[Sample, ...]:
         """Each shape, in the company in which it is found."""
-        return (*_python3_samples(), *_python2_samples())
+        return (*_python3_samples(), _older_python3_sample(), *_python2_samples())
 
 
 def _set_clocks(rows: pl.DataFrame, context: ParseContext) -> pl.DataFrame:
@@ -260,6 +261,23 @@ def _python3_samples() -> tuple[Sample, ...]:
                 {"shape": "C2", "log.level": "VERBOSE", "@timestamp": datetime(2025, 3, 1, 2, 10, 18, tzinfo=UTC)},
                 {"shape": "C2", "log.level": "ERROR", "message": "failed"},
             ),
+        ),
+    )
+
+
+def _older_python3_sample() -> Sample:
+    a = b" [Microsoft.Azure.RecoveryServices.VMSnapshotLinux-1.0]"
+    return Sample(
+        "Python 3 before 2020-03: a freeze block without marks around it",
+        f"{FOLDER}/extension.log",
+        b"2019-11-01 02:10:31.443120" + a + b"\n2019/11/01 02:10:17.002551  Info  freezed \n"
+        b"2019/11/01 02:10:18.000000  Error  T:S Enable failed with error: freeze failed \n"
+        b"2019-11-01 02:10:40" + a + b"T:S snapshotall ends...\n",
+        (
+            {"shape": "A", "message": ""},
+            {"shape": "C", "log.level": "INFO", "message": "freezed"},
+            {"shape": "C", "log.level": "ERROR", "@timestamp": datetime(2019, 11, 1, 2, 10, 18, tzinfo=UTC)},
+            {"shape": "A", "@timestamp": datetime(2019, 11, 1, 2, 10, 40, tzinfo=UTC)},
         ),
     )
 

@@ -13,6 +13,7 @@ import polars as pl
 
 from loganalyzer.clock import between_neighbours, name_offset, nearest_offset, zone_offset
 from loganalyzer.parser import (
+    HEAD_SIZE,
     Claim,
     Grammar,
     LogSource,
@@ -24,8 +25,18 @@ from loganalyzer.parser import (
     claim_by,
     parsed_log,
     read_entries,
+    text_head,
 )
-from loganalyzer.parser_agent import AGENT_GRAMMARS, HANDLER, LOCAL, OLDEST, SLASHES, UTC_STAMP
+from loganalyzer.parser_agent import (
+    AGENT_GRAMMARS,
+    BARE_AGENT_GRAMMARS,
+    HANDLER,
+    LOCAL,
+    OLDEST,
+    SLASHES,
+    UTC_STAMP,
+)
+from loganalyzer.parser_payload import with_payloads
 
 NAME = r"(?:^|/)[^/]*waagent\.log(?:[.-][^/]*)?$"
 
@@ -35,6 +46,9 @@ QUOTED = r"^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d (?:ERROR:|WARNING:)?\[[\w.]+-[\d.]+\]
 GRAMMARS = (*AGENT_GRAMMARS, Grammar("oldest", f"{OLDEST}(?P<msg>.*)$", SLASHES, "local", unless=QUOTED))
 
 ANY_HEAD = "|".join((LOCAL, UTC_STAMP, OLDEST)).replace("?P<ts>", "?:").replace("?P<level>", "?:")
+#: A line of an excerpt without times; its level alone, and with what only the agent writes.
+BARE_HEAD = r"^(?:VERBOSE|INFO|WARNING|ERROR) "
+BARE_OWN_WORDS = rf"{BARE_HEAD}(?:ExtHandler|Daemon|[A-Z]\w+Handler) (?:ExtHandler|Daemon|LogCollector|Firewall) "
 #: What only the agent writes: its role in front of a message, or its own name in the oldest eras. CommandExecution.log
 #: has the same grammar, with an extension's bracket in every line.
 OWN_WORDS = (
@@ -64,12 +78,13 @@ class WaagentLog:
     def claim(self, path: str, head: bytes) -> Claim | None:
         """By name and any head line; under another name the agent's own words are needed."""
         named = re.search(NAME, path.replace("\\", "/"), re.IGNORECASE) is not None
-        content = ANY_HEAD if named else OWN_WORDS
+        content = f"{ANY_HEAD}|{BARE_HEAD}" if named else f"{OWN_WORDS}|{BARE_OWN_WORDS}"
         return claim_by(path, head, name=NAME, content=content, text="the Linux agent's log")
 
     def parse(self, source: Source, context: ParseContext) -> Parsed:
         """One frame. Local stamps are read in the given zone, else by an offset measured in the log, else as UTC."""
-        entries = read_entries(source, GRAMMARS, context)
+        has_times = re.search(ANY_HEAD, text_head(source.data[:HEAD_SIZE]), re.MULTILINE) is not None
+        entries = read_entries(source, GRAMMARS if has_times else (*GRAMMARS, *BARE_AGENT_GRAMMARS), context)
         rows = entries.rows if context.time_zone else _measure_local_offset(entries.rows)
         rows = rows.with_columns(
             pl.col("thread").alias("process.thread.name"),
@@ -79,7 +94,7 @@ class WaagentLog:
             .otherwise(pl.col("log.level"))
             .alias("log.level"),
         ).drop("thread", "logger", "grammar")
-        return parsed_log(source, entries, self.logsource, rows)
+        return parsed_log(source, entries, self.logsource, with_payloads(rows))
 
     @property
     def samples(self) -> tuple[Sample, ...]:
@@ -167,6 +182,22 @@ def _era_samples() -> tuple[Sample, ...]:
             ),
         ),
         Sample(
+            "2.2.46: UTC, no thread",
+            SAMPLE_PATH,
+            b"2020-03-01T02:10:00.000000Z INFO Daemon Agent WALinuxAgent-2.14.0.1 launched with command 'python3'\n"
+            b"2020-03-01T02:10:01.000000Z WARNING Daemon Daemon ended with exception -- Sleep 15 seconds and restart\n"
+            b"2020-03-01T02:10:02.000000Z INFO [Example.RunCommand-1.3] Target handler state: enabled\n",
+            (
+                {"log.logger": "Daemon", "process.thread.name": None, "time.assumed": None, "log.level": "INFO"},
+                {
+                    "log.logger": "Daemon",
+                    "process.thread.name": None,
+                    "message": "Daemon ended with exception -- Sleep 15 seconds and restart",
+                },
+                {"handler": "Example.RunCommand", "message": "Target handler state: enabled"},
+            ),
+        ),
+        Sample(
             "2.2.47 and later: UTC, thread and role or handler",
             SAMPLE_PATH,
             b"2025-09-15T11:14:36.859686Z INFO ExtHandler ExtHandler [HEARTBEAT] Agent WALinuxAgent-2.14.0.1 is "
@@ -242,6 +273,32 @@ def _mixed_samples() -> tuple[Sample, ...]:
                 {"@timestamp": None, "message": "a day that does not exist", "time.assumed": None},
             ),
             rejected=1,
+        ),
+        Sample(
+            "an excerpt that lost its times",
+            SAMPLE_PATH,
+            b"WARNING ExtHandler ExtHandler No route exists to 168.63.129.16\n"
+            b"ERROR ExtHandler ExtHandler Event: name=WALinuxAgent, op=Download, message=no route\n"
+            b"Traceback (most recent call last):\n"
+            b"INFO ExtHandler [Example.RunCommand-1.3] Enable\nINFO EnvHandler Stopped\nINFO Daemon Run daemon\n",
+            (
+                {
+                    "@timestamp": None,
+                    "time.assumed": None,
+                    "log.level": "WARNING",
+                    "process.thread.name": "ExtHandler",
+                    "log.logger": "ExtHandler",
+                    "message": "No route exists to 168.63.129.16",
+                },
+                {
+                    "log.level": "ERROR",
+                    "message": "Event: name=WALinuxAgent, op=Download, message=no route\n"
+                    "Traceback (most recent call last):",
+                },
+                {"handler": "Example.RunCommand", "handler_version": "1.3", "message": "Enable"},
+                {"process.thread.name": "EnvHandler", "message": "Stopped"},
+                {"log.logger": "Daemon", "message": "Run daemon"},
+            ),
         ),
     )
 

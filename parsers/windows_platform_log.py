@@ -71,6 +71,50 @@ class WindowsPlatformLog:
             ),
         ),
         Sample(
+            "forms that change from line to line",
+            f"{_SNAPSHOT}/IaaSBcdrExtension4.log",
+            b"2024-05-06 07:08:01,250 ERROR Freeze failed\n2024-05-06T09:08:02.5+02:00 thaw\n"
+            b"   at Contoso.Snapshot.Thaw()\n[00000012] 2024-05-06T07:08:03Z [INFO]  done\n",
+            (
+                {
+                    "@timestamp": datetime(2024, 5, 6, 7, 8, 1, 250_000, tzinfo=UTC),
+                    "log.level": "ERROR",
+                    "message": "Freeze failed",
+                },
+                {
+                    "@timestamp": datetime(2024, 5, 6, 7, 8, 2, 500_000, tzinfo=UTC),
+                    "time.assumed": None,
+                    "message": "thaw\n   at Contoso.Snapshot.Thaw()",
+                },
+                {"@timestamp": datetime(2024, 5, 6, 7, 8, 3, tzinfo=UTC), "process.thread.name": "00000012"},
+            ),
+        ),
+        Sample(
+            "dates of a region, day first",
+            f"{_SNAPSHOT}/IaaSBcdrExtension5.log",
+            b"13/05/2024 14:08:01.5 begin\r\n03/06/2024 07:08:02 end\r\n",
+            (
+                {
+                    "@timestamp": datetime(2024, 5, 13, 14, 8, 1, 500_000, tzinfo=UTC),
+                    "time.assumed": "local time of an unknown zone, read as UTC; day first, as other dates of the file "
+                    "tell",
+                },
+                {"@timestamp": datetime(2024, 6, 3, 7, 8, 2, tzinfo=UTC), "message": "end"},
+            ),
+        ),
+        Sample(
+            "dates of a region, hours AM and PM",
+            f"{_SNAPSHOT}/IaaSBcdrExtension6.log",
+            b"5/6/2024 2:08:01 PM Warning slow\n",
+            ({"@timestamp": datetime(2024, 5, 6, 14, 8, 1, tzinfo=UTC), "log.level": "Warning", "message": "slow"},),
+        ),
+        Sample(
+            "hours alone are no time",
+            f"{_SNAPSHOT}/IaaSBcdrExtension7.log",
+            b"[14:08:01.250] begin\n14:08:02 end\n",
+            ({"@timestamp": None, "message": "begin"}, {"@timestamp": None, "message": "end"}),
+        ),
+        Sample(
             "no head that is known",
             "WindowsAzure/Logs/Plugins/Contoso.Agent/1.2.3/Install.log",
             "begin\nSystem.IO.IOException: no room\nexit code 1603\n".encode("utf-16"),
