@@ -73,7 +73,7 @@ class _Spent:
 
 def _command() -> tuple[str, ...]:
     """Isolated from the environment and from the current folder: a bundle may lie there."""
-    return (sys.executable, "-I", "-S", str(_PROGRAM))
+    return (sys.executable or "", "-I", "-S", str(_PROGRAM))
 
 
 @dataclass
