@@ -96,7 +96,7 @@ def attribute(
     judge = _Judge(catalogue, derived, findings, ruled, covered)
     verdicts = {cause.id: judge.judge(cause) for cause in catalogue.causes.values()}
     errors = tuple(dict.fromkeys(found.error.code for text in ticket.errors for found in catalogue.find_codes(text)))
-    weights = {name: _weight(one, errors, windows) for name, one in verdicts.items() if one.verdict in SUPPORTED}
+    weights = {name: weight(one, errors, windows) for name, one in verdicts.items() if one.verdict in SUPPORTED}
     ranked, roots = _rank(catalogue, verdicts, weights)
     verdict, why = _bundle_verdict(catalogue, derived, verdicts)
     return Attribution(verdicts, ranked, roots, verdict, why, windows, errors, covered)
@@ -313,7 +313,7 @@ def _told(findings: Sequence[Finding]) -> str:
     return "; ".join(list(told)[:4]) + (f"; and {len(told) - 4} more" if len(told) > 4 else "")
 
 
-#: What orders supported causes, smallest first; see `_weight`.
+#: What orders supported causes, smallest first; see `weight`.
 _Weight: TypeAlias = tuple[bool, bool, bool, int, bool, int, int, str]
 
 
@@ -350,7 +350,7 @@ def _share(catalogue: Catalogue, one: str, other: str) -> bool:
     return bool(set(catalogue.causes[one].errors) & set(catalogue.causes[other].errors))
 
 
-def _weight(one: CauseVerdict, errors: Sequence[str], windows: Relevance) -> _Weight:
+def weight(one: CauseVerdict, errors: Sequence[str], windows: Relevance) -> _Weight:
     """Specific before umbrella, possible last, the last failed attempt before older ones; then strength and ticket."""
     strengths = [_strength(finding) for finding in one.supports]
     last = windows.failed[-1] if windows.failed else None

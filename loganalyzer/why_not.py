@@ -17,8 +17,8 @@ from loganalyzer.attribute import (
     CauseVerdict,
     Finding,
     VerdictWord,
-    _weight,  # the order of the diagnoses is told from what made it, not from a second reckoning
     spans_of,
+    weight,  # the order of the diagnoses is told from what made it, not from a second reckoning
 )
 from loganalyzer.catalogue import Catalogue, Cause
 from loganalyzer.facts import Derived, Span
@@ -26,6 +26,7 @@ from loganalyzer.redact import is_secret_file
 from loganalyzer.report.build import sha256_of
 from loganalyzer.report.json_report import iso
 from loganalyzer.report.model import OURS, Citation
+from loganalyzer.report.quoting import ORIGINAL_LIMIT, cut
 from loganalyzer.schema import EventFrame, LogSource
 from loganalyzer.sigma.bind import BindError
 from loganalyzer.sigma.match import Matches
@@ -40,7 +41,7 @@ SCHEMA: Final = "loganalyzer/why-not/1"
 
 #: Of the findings of one rule the first ones and the last are cited.
 FIRST_OF_RULE: Final = 4
-ORIGINAL_LIMIT: Final = 4096
+
 VALUE_LIMIT: Final = 1024
 #: Rules that are named as examples of what would change a verdict, and commands of one artefact.
 MOST_NAMED: Final = 3
@@ -338,14 +339,6 @@ def _line(row: Mapping[str, Any]) -> Line:
     )
 
 
-def cut(text: str, limit: int) -> str:
-    """At most ``limit`` characters, cut between words: redaction comes later and must not meet half a key."""
-    if len(text) <= limit:
-        return text
-    head, _, _ = text[:limit].rpartition(" ")
-    return head if len(head) > limit // 2 else text[:limit]
-
-
 def _place_of(finding: Finding) -> str:
     return finding.where.why if isinstance(finding.where, Window) else "standing at the end of the bundle"
 
@@ -619,7 +612,7 @@ def _against(grounds: Grounds, one: CauseVerdict, other: CauseVerdict) -> str:
     return other.how
 
 
-#: What the components of `_weight` say, in their order, of the cause that comes first.
+#: What the components of `weight` say, in their order, of the cause that comes first.
 _WEIGHTS: Final = (
     "it is a cause of its own, and {other} names what others cause, too",
     "it is more than possible",
@@ -654,7 +647,7 @@ def _decided(grounds: Grounds, first: str, other: str) -> str:
     firm = two.verdict != "possible"
     if firm and other in attribution.roots and first not in attribution.roots:
         return f"{attribution.roots[other]} leads to {other}"
-    weights = [_weight(each, attribution.ticket_errors, attribution.relevance) for each in (one, two)]
+    weights = [weight(each, attribution.ticket_errors, attribution.relevance) for each in (one, two)]
     index = next(index for index, (mine, theirs) in enumerate(zip(*weights, strict=True)) if mine != theirs)
     return _WEIGHTS[index].format(other=other, verdict=one.verdict, other_verdict=two.verdict)
 

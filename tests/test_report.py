@@ -443,3 +443,13 @@ def test_plain_text_loses_control_characters_and_keeps_the_rest() -> None:
     assert one_line(" a  b \n\n c ") == "a b ⏎ c"
     assert cut_end("漢字漢字", 5) == "漢字…"
     assert cut_end("abc", 3) == "abc"
+
+
+def test_of_a_file_of_keys_neither_the_entry_nor_its_message_is_shown() -> None:
+    (diagnosis, *_) = EXAMPLE.diagnoses
+    shown = replace(diagnosis.evidence[0], source="waagent/TransportPrivate.pem", message="q1w2e3r4t5y6")
+    report = replace(EXAMPLE, diagnoses=(replace(diagnosis, evidence=(shown,)),))
+    (told,) = redact_report(report, Redactor()).diagnoses[0].evidence
+    assert told.redacted
+    assert "q1w2e3r4t5y6" not in told.message
+    assert told.message == told.original

@@ -109,4 +109,5 @@ def _mark(cited: Any, text: str, redactor: Redactor) -> dict[str, Any]:
     if text == cited.original:
         return {}
     digest = hashlib.sha256(text.encode("utf-8", errors="replace")).hexdigest()
-    return {"original": text, "redacted": True, "sha256": digest}
+    hidden = {"message": text} if is_secret_file(cited.source) and hasattr(cited, "message") else {}
+    return {"original": text, "redacted": True, "sha256": digest, **hidden}

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
-
-import polars as pl
 
 from loganalyzer.attribute import SUPPORTED, Attribution, CauseVerdict, Finding
 from loganalyzer.catalogue import Catalogue, Cause
@@ -30,6 +26,8 @@ from loganalyzer.report.model import (
     Undecided,
 )
 from loganalyzer.report.next_evidence import asked_causes, next_evidence
+from loganalyzer.report.quoting import cut
+from loganalyzer.report.unattributed import unattributed
 from loganalyzer.schema import SHARED_COLUMNS, EventFrame
 from loganalyzer.sigma.ir import leaves
 from loganalyzer.sigma.match import Matches
@@ -39,9 +37,7 @@ from loganalyzer.sigma.rule import Correlation, Rule
 FIRST_OF_RULE = 4
 LAST_OF_RULE = 1
 #: Further limits of lists that only help the reader.
-MOST_UNATTRIBUTED = 10
 MOST_RIVALS = 5
-ORIGINAL_LIMIT = 4096
 MESSAGE_LIMIT = 1024
 
 
@@ -96,7 +92,7 @@ def build_body(
         ),
         tuple(one.cause.id for one in visible if one.verdict == "clear"),
         next_evidence(catalogue, derived, attribution, signatures, layout),
-        _unattributed(frames, matches, attribution),
+        unattributed(frames, matches, attribution),
         len(verdicts) - len(visible),
     )
 
@@ -176,13 +172,13 @@ def _one_evidence(finding: Finding, frame: EventFrame) -> Evidence:
     row = frame.rows.row(finding.row, named=True)
     attribution = finding.rule.attribution
     assert attribution is not None  # findings are made of rules with an attribution only
-    cited = tuple(_citation(one) for one in row.get("derived_from") or ())
+    cited = tuple(citation(one) for one in row.get("derived_from") or ())
     category = frame.logsource.category
     record_id = row.get("EventRecordID")
     kind: EvidenceKind = (
         "gap" if category == "gap" else "value" if finding.lasting else "record" if record_id is not None else "line"
     )
-    original = _cut(row["event.original"] or row["message"] or "")
+    original = cut(row["event.original"] or row["message"] or "")
     return Evidence(
         kind=kind,
         rule=finding.rule.id,
@@ -197,7 +193,7 @@ def _one_evidence(finding: Finding, frame: EventFrame) -> Evidence:
         timestamp=row["@timestamp"],
         time_assumed=row["time.assumed"],
         original=original,
-        message=_cut(_message(finding, row), MESSAGE_LIMIT),
+        message=cut(_message(finding, row), MESSAGE_LIMIT),
         sha256=sha256_of(original),
         redacted=False,
         bounds=cited if kind == "gap" else (),
@@ -223,8 +219,8 @@ def _message(finding: Finding, row: Mapping[str, Any]) -> str:
 _TOLD = frozenset({"EventID", "Provider_Name", "Channel", "Data", *SHARED_COLUMNS})
 
 
-def _citation(cited: Mapping[str, Any]) -> Citation:
-    original = _cut(cited["event.original"] or "")
+def citation(cited: Mapping[str, Any]) -> Citation:
+    original = cut(cited["event.original"] or "")
     return Citation(
         source=cited["log.file.path"] or "",
         line=cited["log.line"],
@@ -235,14 +231,6 @@ def _citation(cited: Mapping[str, Any]) -> Citation:
         sha256=sha256_of(original),
         redacted=False,
     )
-
-
-def _cut(text: str, limit: int = ORIGINAL_LIMIT) -> str:
-    """At most ``limit`` characters, cut between words: redaction comes later and must not meet half a key."""
-    if len(text) <= limit:
-        return text
-    head, _, _ = text[:limit].rpartition(" ")
-    return head if len(head) > limit // 2 else text[:limit]
 
 
 def sha256_of(text: str) -> str:
@@ -269,50 +257,3 @@ def _attempt(one: Attempt) -> AttemptEntry:
 def _undecided(one: CauseVerdict, catalogue: Catalogue) -> Undecided:
     collect = tuple(dict.fromkeys(command for name in one.missing if (command := catalogue.artefacts[name].collect)))
     return Undecided(one.cause.id, one.missing, collect, one.how)
-
-
-#: What differs between messages of one template; also every long word that could be a key, before redaction sees it.
-_VARIABLE = re.compile(
-    r"[A-Za-z0-9+/=_%-]{28,}|"
-    r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}|0x[0-9A-Fa-f]+|\b[0-9A-Fa-f]{16,}\b|\d+(?:[.:]\d+)*"
-)
-
-
-def _unattributed(frames: Sequence[EventFrame], matches: Matches, attribution: Attribution) -> tuple[Unattributed, ...]:
-    """Errors inside the windows that no signature speaks about, by template, the most frequent first."""
-    spoken = {(match.frame, match.row) for match in matches.matches}
-    explained = _explained(frames, spoken)
-    counts: Counter[str] = Counter()
-    examples: dict[str, str] = {}
-    for number, frame in enumerate(frames):
-        if frame.logsource.category is not None:
-            continue
-        wanted = pl.col("log.level").str.to_uppercase().is_in(["ERROR", "CRITICAL"])
-        columns = ("row", "@timestamp", "message", "log.file.path", "log.offset")
-        for row, time, message, *place in frame.rows.with_row_index("row").filter(wanted).select(columns).iter_rows():
-            if (number, row) in spoken or tuple(place) in explained or not message:
-                continue
-            if not _in_windows(time, attribution):
-                continue
-            template = _VARIABLE.sub("<*>", message.split("\n", 1)[0])[:200]
-            counts[template] += 1
-            examples.setdefault(template, _cut(message, 500))
-    ordered = sorted(counts, key=lambda template: (-counts[template], template))
-    return tuple(Unattributed(one, counts[one], examples[one]) for one in ordered[:MOST_UNATTRIBUTED])
-
-
-def _explained(frames: Sequence[EventFrame], spoken: Set[tuple[int, int]]) -> frozenset[tuple[str, int]]:
-    """The places of the entries that a matched derived row was made from."""
-    places: set[tuple[str, int]] = set()
-    rows = defaultdict(list)
-    for number, row in sorted(spoken):
-        rows[number].append(row)
-    for number, own in rows.items():
-        if "derived_from" in frames[number].rows.columns:
-            cited = frames[number].rows["derived_from"].gather(own).explode().drop_nulls()
-            places.update(cited.struct.unnest().select("log.file.path", "log.offset").iter_rows())
-    return frozenset(places)
-
-
-def _in_windows(time: datetime | None, attribution: Attribution) -> bool:
-    return time is None or attribution.relevance.touched(time, time, False) is not None

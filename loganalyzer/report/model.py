@@ -199,11 +199,19 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Unattributed:
-    """A failure message that no rule explains: its template, how often, and one example."""
+    """Errors that no rule explains: their template, how often, when (UTC), and one example with its place.
+
+    ``new``: the template does not stand in what was logged before the last successful backup; null: none succeeded.
+    """
 
     template: str
     count: int
     example: str
+    first: datetime | None = None
+    last: datetime | None = None
+    source: str | None = None
+    line: int | None = None
+    new: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

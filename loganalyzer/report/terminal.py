@@ -280,7 +280,8 @@ def _unattributed(page: _Page, report: Report, details: bool) -> None:
         return
     page.heading("Errors that no signature explains")
     for one in report.unattributed if details else report.unattributed[:3]:
-        text = one.example if details else cut_end(one_line(one.template), page.width - 10)
+        known = {True: "new: ", False: "known from the good time: ", None: ""}[one.new]
+        text = known + (one.example if details else cut_end(one_line(one.template), page.width - 10 - len(known)))
         page.item(f"{one.count}×", text, indent=2)
 
 
