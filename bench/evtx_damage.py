@@ -9,11 +9,12 @@ other, by record id:
 - python-evtx, over every slot of a chunk, whatever the file header counts.
 
 A library is credited with a record that loganalyzer reads in the undamaged file; what it rejects there is printed. A
-copy is *worse* if a library alone reads more records than loganalyzer, or one that loganalyzer misses with the very
-text that it has in the undamaged file. It is *altered* if a library reads more only by records whose text is another
-than in the undamaged file: what it gives is not what was written. Both are printed with the first place at which the
-texts differ. A copy is *silent* if records of the undamaged file are missing and neither damage nor notes say so.
-Prints a table, one row a kind of damage; exit status 1 if any copy is worse or silent.
+copy is *worse* if a library alone reads more records than loganalyzer, among them one with the very text that it has in
+the undamaged file; *altered* if it reads more, but all with other texts: what it gives is not what was written. It is
+*missed* if loganalyzer reads as many or more, but lacks a record that a library gives as it was written: it rejects a
+record whose end was zeroed, since zeros may have been values. Each is printed with the first place at which the texts
+differ. A copy is *silent* if records of the undamaged file are missing and neither damage nor notes say so. Prints a
+table, one row a kind of damage; exit status 1 if any copy is worse or silent.
 
 python-evtx renders about a hundred records a second: chunks that a damage left as they were are rendered once.
 """
@@ -180,6 +181,7 @@ class Sums:
     copies: int = 0
     worse: int = 0
     altered: int = 0
+    missed: int = 0
     silent: int = 0
     records: Counter[str] = field(default_factory=Counter)
 
@@ -231,13 +233,15 @@ def compared(file: File, place: int, damage: Callable[[random.Random, bytes], by
         true = [number for number in missing if found[number] == _given(file, name).get(number)]
         if not true and len(credited) <= len(own):
             continue
-        kind = "worse" if true else "altered"
+        kind = "missed" if len(credited) <= len(own) else "worse" if true else "altered"
         kinds.add(kind)
         print(f"  {kind}: {file.name} {damage.__name__} {place}: {len(own)}, {name} {len(credited)}", read.said[:2])
         for number in (true or missing)[:show]:
             print(f"    record {number}: {_difference(_given(file, name).get(number, ''), found[number])}")
-    sums.worse += "worse" in kinds
-    sums.altered += kinds == {"altered"}
+    worst = next((kind for kind in ("worse", "altered", "missed") if kind in kinds), None)
+    sums.worse += worst == "worse"
+    sums.altered += worst == "altered"
+    sums.missed += worst == "missed"
     if file.ours.numbers - read.numbers and not read.said:
         sums.silent += 1
         print(f"  silent: {file.name} {damage.__name__} {place}: {len(own)} of {len(file.ids)}")
@@ -272,13 +276,12 @@ def main() -> int:
             damage = DAMAGES[place % len(DAMAGES)]
             compared(file, place, damage, given.show, sums[damage.__name__])
         print(f"{file.name}: {len(file.ids)} records, {given.places} copies", flush=True)
-    print(
-        f"{'damage':22}{'copies':>8}{'given':>9}{'ours':>9}{'binding':>9}{'python':>9}{'worse':>7}{'altered':>9}{'silent':>8}"
-    )
+    heads = ("copies", "given", "ours", "binding", "python", "worse", "altered", "missed", "silent")
+    print(f"{'damage':22}" + "".join(f"{head:>9}" for head in heads))
     for name, one in sums.items():
         records = [one.records[key] for key in ("given", "ours", "the binding", "python-evtx")]
-        counts = "".join(f"{count:>9}" for count in records)
-        print(f"{name:22}{one.copies:>8}{counts}{one.worse:>7}{one.altered:>9}{one.silent:>8}")
+        counts = (one.copies, *records, one.worse, one.altered, one.missed, one.silent)
+        print(f"{name:22}" + "".join(f"{count:>9}" for count in counts))
     return 1 if any(one.worse or one.silent for one in sums.values()) else 0
 
 
