@@ -12,6 +12,7 @@ import yaml
 
 from loganalyzer.catalogue import load_catalogue
 from loganalyzer.pipeline import builtin_rules
+from loganalyzer.sigma.rule import Correlation, Rule
 
 _TABLE = Path(__file__).parent.parent / "signatures" / "catalogue" / "no_signature.yml"
 _ROWS: list[Mapping[str, Any]] = yaml.safe_load(_TABLE.read_text(encoding="utf-8"))
@@ -20,8 +21,9 @@ _ROWS: list[Mapping[str, Any]] = yaml.safe_load(_TABLE.read_text(encoding="utf-8
 def _supported() -> Mapping[str, set[str]]:
     """Causes by the platform whose logs a supporting rule reads."""
     rules = builtin_rules()
+    signatures: tuple[Rule | Correlation, ...] = (*rules.rules, *rules.correlations)
     found: dict[str, set[str]] = defaultdict(set)
-    for one in (*rules.rules, *rules.correlations):
+    for one in signatures:
         said = one.attribution
         if said is not None and said.cause is not None and said.role == "supports":
             for source in one.logsources:
