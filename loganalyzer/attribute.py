@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Literal, TypeAlias
 
 from loganalyzer.catalogue import ArtefactFrame, Catalogue, Cause
-from loganalyzer.facts import Derived, Span
+from loganalyzer.facts import Derived, Span, zone_is_unknown
 from loganalyzer.schema import EventFrame, LogSource
 from loganalyzer.sigma.attribution import STRENGTHS
 from loganalyzer.sigma.match import Match, Matches
@@ -123,8 +123,11 @@ def _finding(frame: EventFrame, match: Match, windows: Relevance) -> Finding:
     lasting = "event.end" in row
     start = row["@timestamp"]
     end = row.get("event.end") if lasting else start
-    assumed = row["time.assumed"] is not None
     path = row["log.file.path"] or ""
+    # A stamp that does not tell the time is another matter than one of an unknown zone.
+    assumed = row["time.assumed"] is not None
+    if start is not None:
+        assumed = windows.uncertain(path, zone_is_unknown(row["time.assumed"]))
     entry = (path, row["log.offset"] if row["log.offset"] is not None else match.row)
     where = windows.placed(start, end, assumed, lasting)
     return Finding(match.rule, match.frame, match.row, start, end, assumed, lasting, path, entry, where)

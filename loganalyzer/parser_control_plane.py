@@ -70,6 +70,8 @@ _CLOSING = {"[": "]", "{": "}"}
 _SURROGATE = re.compile("[\ud800-\udfff]")
 #: With so many broken objects in a file the rest of it is given up.
 _MOST_TORN = 100
+#: So many pieces of text between objects are told; what follows them is rejected as one.
+_MOST_PIECES = 10_000
 #: Where an object is cut inside a word or an escape, the fault is told to be up to so many characters before the end.
 _CUT_WORD = 16
 
@@ -221,6 +223,7 @@ class _Reading:
         self._starts = list(accumulate(lengths, initial=0)) if export.lines else []
         self._used = 0  # all characters before it are read or rejected
         self._torn = 0
+        self._counted = (0, 0, 0)  # of a line the characters before its last rejected part, and their bytes
 
     @staticmethod
     def _without_lists(export: JsonExport) -> list[str]:
@@ -236,6 +239,8 @@ class _Reading:
         """Reads all there is."""
         position = 0
         while (opening := _OPENING.search(self._text, position)) is not None and self._torn < _MOST_TORN:
+            if len(self._export.rejected) >= _MOST_PIECES:
+                break
             position = self._container(opening.start())
         self._around(len(self._text))
 
@@ -326,8 +331,16 @@ class _Reading:
                 self._export.rejected.append(Rejected(self._piece(line, inside, end - first), why))
 
     def _piece(self, line: Line, start: int, end: int) -> Line:
-        """A part of a line, by its bytes as far as they can be told."""
-        skip = min(len(line.text[:start].encode(self._encoding, errors="replace")) if start else 0, line.length)
+        """A part of a line, by its bytes as far as they can be told.
+
+        The parts of a line come in their order, and each is counted from the one before it: a line may have many.
+        """
+        number, known, counted = self._counted
+        if number != line.number or known > start:
+            known, counted = 0, 0
+        counted += len(line.text[known:start].encode(self._encoding, errors="replace"))
+        self._counted = (line.number, start, counted)
+        skip = min(counted, line.length)
         if end >= len(line.text):
             length = line.length - skip
         else:

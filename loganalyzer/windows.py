@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import accumulate
 
-from loganalyzer.facts import REPORTED_ERROR, Attempt, Derived
+from loganalyzer.facts import REPORTED_ERROR, Attempt, Derived, zone_is_unknown
 
 #: A cause may show itself this long before the command is given, and its effect a little after the end (linux.md 6.3).
 LOOKBACK = timedelta(minutes=30)
@@ -56,12 +56,19 @@ class Relevance:
     ``end`` is the window in which single events still stand; with attempts there is none, for then only what lasts
     (a state, an open gap, an operation that never recovered) stands at the end. ``since`` is the end of the last
     success: what began before it did not keep a backup from succeeding, and is history unless a later attempt failed.
+    ``assumed``: the zone of a failed attempt is unknown; ``one_clock``: paths of the logs whose clock all of them have.
     """
 
     failed: tuple[Window, ...]
     end: Window | None
     since: datetime | None
     last: datetime | None
+    assumed: bool = False
+    one_clock: frozenset[str] = frozenset()
+
+    def uncertain(self, path: str, assumed: bool) -> bool:
+        """Whether an entry's time and those of the windows may be off by a zone from each other."""
+        return path not in self.one_clock and (assumed or self.assumed)
 
     @cached_property
     def windows(self) -> tuple[Window, ...]:
@@ -114,7 +121,10 @@ def relevance(derived: Derived, ticket: Ticket) -> Relevance:
     if not found and derived.last is not None:
         start = derived.last - END_OF_BUNDLE
         end = Window(start, derived.last, start, None, "the last day of the bundle, in which no backup attempt shows")
-    return Relevance(failed, end, since, derived.last)
+    own = [attempt for _, attempt in recent]
+    shared = [frozenset(attempt.sources) if attempt.assumed else frozenset() for attempt in own]
+    one_clock = frozenset.intersection(*shared) if shared else frozenset()
+    return Relevance(failed, end, since, derived.last, any(attempt.assumed for attempt in own), one_clock)
 
 
 def with_reported_errors(derived: Derived, ticket: Ticket) -> Ticket:
@@ -128,7 +138,10 @@ def with_reported_errors(derived: Derived, ticket: Ticket) -> Ticket:
         if frame.logsource.product != "azure" or frame.logsource.category != "fact":
             continue
         for row in frame.rows.filter(fact=REPORTED_ERROR).iter_rows(named=True):
-            if windows.placed(row["@timestamp"], row["event.end"], row["time.assumed"] is not None, True) is not None:
+            if (
+                windows.placed(row["@timestamp"], row["event.end"], zone_is_unknown(row["time.assumed"]), True)
+                is not None
+            ):
                 told.setdefault(row["value"])
     return replace(ticket, errors=tuple(told))
 

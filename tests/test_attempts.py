@@ -49,7 +49,8 @@ def job(start: datetime, end: str, status: str, name: str = "job-1") -> dict[str
 
 
 def test_logs_whose_clocks_differ_by_a_zone_meet_at_the_number_of_the_settings() -> None:
-    local = make_frame(WAAGENT, "waagent.log", *handed_over("2026-03-01 04:10", 7, **{"time.assumed": "no zone"}))
+    zone = {"time.assumed": "local time of an unknown zone, read as UTC"}
+    local = make_frame(WAAGENT, "waagent.log", *handed_over("2026-03-01 04:10", 7, **zone))
     log = make_frame(VMSNAPSHOT, "extension.log", *worked("2026-03-01 02:10", 7, 121))
     (attempt,) = attempts(local, log)
     assert (attempt.outcome, attempt.codes, attempt.phase) == ("failure", ("121",), "freeze")

@@ -161,6 +161,37 @@ def test_without_attempts_a_later_refutation_shows_that_a_fault_is_over() -> Non
     assert again.verdicts["wireserver-blocked"].verdict == "likely"
 
 
+UNKNOWN_ZONE = "local time of an unknown zone, read as UTC"
+
+
+@pytest.mark.parametrize(
+    ("assumed", "counts"),
+    [
+        (UNKNOWN_ZONE, True),
+        ("local time, UTC+02:00 measured at UTC times beside it", False),
+        (None, False),
+    ],
+)
+def test_only_a_time_of_an_unknown_zone_counts_hours_away(assumed: str | None, counts: bool) -> None:
+    failed = make_frame(VMSNAPSHOT, "extension.log", *backup("14:00", FAILED))
+    row = {"at": "2026-03-01 09:00", "message": "alpha", "time.assumed": assumed}
+    result = run([rule(1, "wireserver-blocked", "alpha")], [failed, make_frame(WAAGENT, "waagent.log", row)])
+    assert (result.verdicts["wireserver-blocked"].verdict == "likely") is counts
+
+
+def test_the_lines_of_the_attempts_own_log_need_no_zone_to_be_compared_with_it() -> None:
+    local = [{**row, "time.assumed": UNKNOWN_ZONE} for row in backup("14:00", FAILED)]
+    early = {"at": "2026-03-01 09:00", "message": "alpha", "time.assumed": UNKNOWN_ZONE}
+    about = rule(1, "wireserver-blocked", "alpha", source="product: linux\nservice: vmsnapshot")
+    own = run([about], [make_frame(VMSNAPSHOT, "extension.log", early, *local)])
+    assert own.verdicts["wireserver-blocked"].verdict not in ("confirmed", "likely", "possible")
+    other = run(
+        [rule(1, "wireserver-blocked", "alpha")],
+        [make_frame(VMSNAPSHOT, "extension.log", *local), agent(("09:00", "alpha"))],
+    )
+    assert other.verdicts["wireserver-blocked"].verdict == "likely"
+
+
 def test_a_refutation_after_the_attempt_does_not_heal_the_attempt() -> None:
     log = make_frame(VMSNAPSHOT, "extension.log", *backup("10:00", FAILED))
     texts = [rule(1, "wireserver-blocked", "alpha"), rule(2, "wireserver-blocked", "fine", role="refutes")]

@@ -19,7 +19,7 @@ from loganalyzer.parser import ParseContext, Parsed
 from loganalyzer.parser_format_list import listed_objects
 from loganalyzer.parser_listing import console_lines
 from loganalyzer.pipeline import ScanOptions, builtin_rules, scan
-from loganalyzer.registry import recognise
+from loganalyzer.registry import parsers, recognise
 from loganalyzer.report.model import Report
 from loganalyzer.source import Source
 from loganalyzer.windows import Ticket
@@ -727,3 +727,11 @@ def test_secrets_of_an_export_are_not_shown(tmp_path: Path) -> None:
     report = bundle(tmp_path, {"job.json": job(), "vm.json": model}, ticket=Ticket())
     assert verdicts(report)
     assert secret not in repr(report)
+
+
+def test_a_line_of_very_many_scraps_is_told_in_some_pieces_and_no_byte_is_lost() -> None:
+    data = b'"a":[{},1],' * 40_000 + b"\n"
+    (parser,) = (one for one in parsers() if one.name == "backup_jobs_json")
+    parsed = parser.parse(Source("backup_jobs.json", data), ParseContext())
+    assert parsed.parsed_bytes + parsed.rejected_bytes + parsed.skipped_bytes == len(data)
+    assert 1_000 < parsed.rejected.height <= 25_000

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 import polars as pl
 
 from loganalyzer.facts.attempts import Attempt, attempt_frames, attempts
-from loganalyzer.facts.clock_facts import clock_frames
+from loganalyzer.facts.clock_facts import clock_frames, zone_is_unknown
 from loganalyzer.facts.correlated import Correlating, correlated
 from loganalyzer.facts.coverage import Span, Unknown, spans
 from loganalyzer.facts.fact_rows import fact_frames, version_number
@@ -33,6 +33,7 @@ __all__ = [
     "load_tables",
     "platform_of",
     "version_number",
+    "zone_is_unknown",
 ]
 
 

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import polars as pl
 
+from loganalyzer.facts.clock_facts import zone_is_unknown
 from loganalyzer.facts.hits import Hit, by_time, derived_frame, find
 from loganalyzer.facts.tables import StepRow, Tables
 from loganalyzer.schema import EventFrame, LogSource
@@ -49,7 +50,7 @@ class Attempt:
 
     ``phase`` is the furthest phase of work that a step showed, of a success that which reported it; ``codes`` in order
     of appearance, without repeats. ``deciding``: the step that tells the outcome. ``assumed``: the zone of its first
-    step had to be assumed. ``told``: when a source inside the guest told the outcome.
+    step is unknown. ``told``: when a source inside the guest told the outcome.
     """
 
     id: str
@@ -95,7 +96,7 @@ class _Open:
 
     def reaches(self, hit: Hit, time: datetime) -> bool:
         """Whether an attempt of a name that the step carries may still be the same one at the step's time."""
-        slack = UNCERTAIN if hit.assumed is not None or self.assumed else timedelta()
+        slack = UNCERTAIN if zone_is_unknown(hit.assumed) or self.assumed else timedelta()
         return self.start - LONGEST - slack <= time <= max(self.end or self.start, self.start) + LONGEST + slack
 
 
@@ -128,7 +129,7 @@ def _owner(found: list[_Open], row: StepRow, hit: Hit, time: datetime) -> _Open 
         return current
     if row.step == "inside":
         return None
-    opened = _Open(_start(row, hit, time), assumed=hit.assumed is not None)
+    opened = _Open(_start(row, hit, time), assumed=zone_is_unknown(hit.assumed))
     found.append(opened)
     return opened
 

@@ -38,6 +38,7 @@ APPENDED = {
 _MEASURED = re.compile(r"\b(UTC([+-])(\d\d):(\d\d)) (measured .+)$")
 _GIVEN = re.compile(r"read in the given zone (\S+?)(?:;|$)")
 _UNKNOWN = re.compile(r"\bunknown zone\b|\bnames no zone\b")
+_UNKNOWN_ZONE = "unknown"
 _EVENT_6013 = re.compile(r"(-?\d{1,4}) (\S.*)")
 _SYSTEMINFO_ZONE = re.compile(r"\(UTC(?:([+-])(\d\d):(\d\d))?\)\s*\S.*")
 
@@ -60,8 +61,13 @@ def zone_of(assumed: str | None) -> Zone:
     if found := _GIVEN.search(assumed):
         return Zone(found[1], None, "given")
     if _UNKNOWN.search(assumed):
-        return Zone("unknown", None, "assumed to be UTC")
+        return Zone(_UNKNOWN_ZONE, None, "assumed to be UTC")
     return Zone("UTC", 0, assumed)
+
+
+def zone_is_unknown(assumed: str | None) -> bool:
+    """Whether a stamp may be off by a zone; a measured or given zone is as good as a written one."""
+    return zone_of(assumed).name == _UNKNOWN_ZONE
 
 
 def clock_frames(frames: Sequence[EventFrame]) -> list[EventFrame]:
