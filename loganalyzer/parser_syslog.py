@@ -15,7 +15,7 @@ import polars as pl
 
 from loganalyzer.clock import name_offset, nearest_offset, zone_offset
 from loganalyzer.parser import HEAD_SIZE, Entries, Grammar, ParseContext, Source, read_entries, text_head
-from loganalyzer.parser_agent import take_agent_lines_apart as take_agent_lines_apart
+from loganalyzer.parser_agent import take_agent_lines_apart
 from loganalyzer.schema import TIMESTAMP
 
 #: Facilities and severities by number (RFC 3164, syslog(3)); a priority in front of a line is 8 * facility + severity.

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from loganalyzer.parser import Claim, LogSource, ParseContext, Parsed, Parser, Sample, Source, claim_by
+from loganalyzer.parser_agent import take_agent_lines_apart
 from loganalyzer.parser_listing import Rejected, cited, console_lines, listing
-from loganalyzer.parser_syslog import take_agent_lines_apart
 from loganalyzer.schema import EventFrame, conform
 
 _LOGSOURCE = LogSource("linux", "journald")

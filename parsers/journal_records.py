@@ -26,8 +26,9 @@ from loganalyzer.parser import (
     rejected_whole,
     text_head,
 )
+from loganalyzer.parser_agent import take_agent_lines_apart
 from loganalyzer.parser_listing import DOCUMENT_LIMIT, Line, Rejected, cited, console_lines, listing, paragraphs
-from loganalyzer.parser_syslog import FACILITIES, SEVERITIES, take_agent_lines_apart
+from loganalyzer.parser_syslog import FACILITIES, SEVERITIES
 from loganalyzer.schema import TIMESTAMP, EventFrame, conform
 
 _LOGSOURCE = LogSource("linux", "journald")

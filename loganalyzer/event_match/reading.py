@@ -151,6 +151,10 @@ class _Run:
     ignored: int = 0
     events: int = 0
     readable: int = 0
+    context: ParseContext = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.context = ParseContext(self.time_zone)  # one for the run: what is bounded by a scan is bounded by it
 
     def read(self, given: str, stdin: BinaryIO | None) -> None:
         """Everything in one input."""
@@ -190,7 +194,7 @@ class _Run:
         if recognised is None:
             self.ignored += not alone
             return
-        parsed = recognised.parser.parse(source, ParseContext(self.time_zone))
+        parsed = recognised.parser.parse(source, self.context)
         if parsed.damage:
             self._damage(source.path, parsed.damage[0])
         elif parsed.rejected.height:
