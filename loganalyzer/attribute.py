@@ -197,12 +197,20 @@ class _Judge:
         )
 
     def _missing(self, cause: Cause) -> tuple[str, ...]:
-        """Artefacts that the cause requires and that were not read, or do not cover the windows."""
+        """Artefacts that the cause requires and that were not read, or do not cover the windows.
+
+        Of several of which one would do, one that is in the bundle and was cut is missed too: what it lost may have
+        been the proof.
+        """
         missing = [name for name in cause.requires.all_of if not self._covered(name)]
-        any_of = cause.requires.any_of
-        if any_of and not any(self._covered(name) for name in any_of):
-            missing += [name for name in any_of if self._fits_platform(name)]
-        return tuple(missing)
+        open_ones = [name for name in cause.requires.any_of if self._fits_platform(name) and not self._covered(name)]
+        if any(self._covered(name) for name in cause.requires.any_of):
+            open_ones = [name for name in open_ones if self._was_cut(name)]
+        return tuple(missing + open_ones)
+
+    def _was_cut(self, artefact: str) -> bool:
+        spans = spans_of(self.catalogue, artefact, self.derived.spans, self.derived.platform)
+        return any(not span.complete for span in spans)
 
     def _fits_platform(self, artefact: str) -> bool:
         platform = self.catalogue.artefacts[artefact].platform

@@ -387,6 +387,7 @@ def test_signatures_are_listed_shown_and_tested(call: Any) -> None:
     assert CAUSE in call("signatures", "list").out
 
 
+@pytest.mark.slow
 def test_the_built_in_signatures_pass_their_examples_and_the_lint(call: Any) -> None:
     tested = call("signatures", "test")
     assert (tested.status, tested.err) == (0, "")

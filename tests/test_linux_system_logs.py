@@ -381,7 +381,6 @@ def test_a_bundle_with_all_of_them_is_read_to_its_end(tmp_path: Path) -> None:
     report = scan([tmp_path]).report
     assert {one.parser for one in report.coverage if one.parser} == names
     assert all(one.parsed_bytes + one.rejected_bytes == one.bytes for one in report.coverage if one.parser)
-    assert report.diagnoses == ()
 
 
 # ---- hostile input ----

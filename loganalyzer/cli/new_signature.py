@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from typing import get_args
 
@@ -73,7 +74,7 @@ def command(
 
 
 def _text(name: str, title: str, cause: str | None, level: str, source: LogSource, kind: CorrelationType | None) -> str:
-    samples = tuple(_samples())
+    samples = _samples()
     wanted = Wanted(
         name=name,
         title=title,
@@ -146,13 +147,16 @@ class _Sample:
     rows: pl.DataFrame
 
 
-def _samples() -> Iterator[_Sample]:
+@lru_cache(maxsize=1)
+def _samples() -> tuple[_Sample, ...]:
     """What the samples of all parsers give, with the rows that are derived from them."""
-    for parser in parsers():
-        for sample in parser.samples:
-            for frame in example_frames(parser.name, sample.path, sample.raw):
-                if frame.rows.height:
-                    yield _Sample(parser.name, b"\0" not in sample.raw, frame.logsource, frame.rows)
+    return tuple(
+        _Sample(parser.name, b"\0" not in sample.raw, frame.logsource, frame.rows)
+        for parser in parsers()
+        for sample in parser.samples
+        for frame in example_frames(parser.name, sample.path, sample.raw)
+        if frame.rows.height
+    )
 
 
 def _columns(source: LogSource, samples: Sequence[_Sample]) -> Iterator[str]:
