@@ -32,6 +32,7 @@ from loganalyzer.parser_listing import (
     console_lines,
     listing,
 )
+from loganalyzer.possessive import compile_possessive
 from loganalyzer.schema import TIMESTAMP, LogSource
 from loganalyzer.source import Source
 
@@ -65,7 +66,7 @@ _OPENING = re.compile(r"\{(?=\s*[\"}])|\[(?=\s*[{\]])")
 _WRAPPED = re.compile(r"\{\s*\"(?:value|Value|Count)\"\s*:\s*(?:\d+\s*,\s*\"value\"\s*:\s*)?\[")
 _EMPTY = re.compile(r"\s*(?:\[\s*\]|\{\s*\"value\"\s*:\s*\[\s*\]\s*(?:,\s*\"nextLink\"\s*:\s*null\s*)?\})\s*", re.I)
 _BETWEEN = re.compile(r"[\s,]*")
-_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[\]{},:"]|[^\s\[\]{},:"]+', re.DOTALL)
+_TOKEN = compile_possessive(r'"(?:[^"\\]++|\\.)*+"|[\[\]{},:"]|[^\s\[\]{},:"]+', re.DOTALL)
 _CLOSING = {"[": "]", "{": "}"}
 _SURROGATE = re.compile("[\ud800-\udfff]")
 #: With so many broken objects in a file the rest of it is given up.

@@ -15,6 +15,7 @@ import polars as pl
 from lxml import etree
 
 from loganalyzer.parser import Parsed, Source, decode, rejected_whole
+from loganalyzer.possessive import compile_possessive
 from loganalyzer.schema import TIMESTAMP, EventFrame, LogSource, conform
 
 LOGSOURCE = LogSource("azure", "goalstate")
@@ -41,10 +42,10 @@ XML_LIMIT = 64 * 1024 * 1024
 #: What agents from 2.8 leave in place of a goal state (linux.md 3.1). It is no damage.
 PLACEHOLDER = "empty placeholder file"
 
-_PROLOG_DOCTYPE = re.compile(r"\A(?:\s++|<\?.*?\?>|<!--.*?-->)*+<!DOCTYPE", re.DOTALL | re.IGNORECASE)
+_PROLOG_DOCTYPE = compile_possessive(r"\A(?:\s++|<\?.*?\?>|<!--.*?-->)*+<!DOCTYPE", re.DOTALL | re.IGNORECASE)
 _DECLARATION = re.compile(r"\A\s*<\?xml\b[^>]*\?>")
 # Comments, CDATA and processing instructions are matched to be passed over: what looks like a tag in them is none.
-_TAG = re.compile(
+_TAG = compile_possessive(
     r"<!--.*?(?:-->|\Z)|<!\[CDATA\[.*?(?:\]\]>|\Z)|<\?.*?(?:\?>|\Z)"
     r"|<(?P<name>[^\W\d][\w.\-:]*+)(?:\s++[\w.\-:]++\s*+=\s*+(?:\"[^\"<]*+\"|'[^'<]*+'))*+\s*+/?>",
     re.DOTALL,

@@ -65,7 +65,7 @@ _LISTED_CHAIN = re.compile(
     r"^Chain (\S+) \((?:policy (\w+)(?: (\d+\w?) packets, (\d+\w?) bytes)?|\d+ references?)\)\s*$"
 )
 _LIST_HEAD = re.compile(
-    r"^(?:num\s+)?(?:(pkts)\s+bytes\s+)?target\s+prot\s+opt\s+(?:(in)\s+out\s+)?source\s+destination\s*$"
+    r"^\s*(?:num\s+)?(?:(pkts)\s+bytes\s+)?target\s+prot\s+opt\s+(?:(in)\s+out\s+)?source\s+destination\s*$"
 )
 _NFT_TABLE = re.compile(r"^\s*table (?:(ip6?|inet|arp|bridge|netdev) )?(\S+) \{")
 _NFT_CHAIN = re.compile(r"^\s*chain (\S+) \{")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from loganalyzer.possessive import compile_possessive
 from loganalyzer.redact.names import Name, alternation, family, is_prose, says_nothing
 from loganalyzer.redact.syntax import (
     QUOTE,
@@ -53,7 +54,7 @@ class _Found:
     secret: Secret | None = None
 
 
-TOKEN: Final = re.compile(rf"<(?:{'|'.join(KINDS)}):[0-9]+>")
+TOKEN: Final = compile_possessive(rf"<(?:{'|'.join(KINDS)}):[0-9]+>")
 
 _SAS_NAMES = "skoid|sktid|saoid|suoid|scid|skt|ske|sks|skv|sig|srt|spr|sip|sdd|se|st|sp|sr|ss|sv|sk"
 _EQUALS = r"(?:=|%(?:25)?3[dD]|\\++u003[dD])"
@@ -65,7 +66,7 @@ _BASE64 = r"(?:[A-Za-z0-9+/]|\\++/)"
 _NEW_LINE = r"(?:\r?\n|(?:\\++r)?\\++n)"
 
 #: The anchors, tried in this order at each character. Each group name has its reader in ``_READERS``.
-_ANCHOR: Final = re.compile(
+_ANCHOR: Final = compile_possessive(
     "|".join(
         (
             rf"(?P<token>{TOKEN.pattern})",
@@ -149,7 +150,7 @@ def _read_pem(text: str, anchor: re.Match[str], floor: int) -> _Found:
     return _secret(text, anchor.start(), end, "private-key" if private else "certificate")
 
 
-_PEM_MARK: Final = re.compile(r"-----(?P<what>BEGIN|END) [A-Z0-9 ]{0,40}-----", re.IGNORECASE | re.ASCII)
+_PEM_MARK: Final = compile_possessive(r"-----(?P<what>BEGIN|END) [A-Z0-9 ]{0,40}-----", re.IGNORECASE | re.ASCII)
 _BASE64_LINES: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\\ \t\r\n"
 
 
@@ -178,7 +179,7 @@ def _read_xml(text: str, anchor: re.Match[str], floor: int) -> _Found:
     return _secret(text, first, last, family(_LAST_NAME.findall(tag)[-1]).kind)
 
 
-_LAST_NAME: Final = re.compile(alternation(xml=True), re.IGNORECASE | re.ASCII)
+_LAST_NAME: Final = compile_possessive(alternation(xml=True), re.IGNORECASE | re.ASCII)
 
 
 def _element_end(text: str, start: int, bracket: str, tag: str) -> tuple[int, bool]:
@@ -206,8 +207,8 @@ def _read_der_xml(text: str, anchor: re.Match[str], floor: int) -> _Found:
     return _secret(text, anchor.start() + len("<Data>"), anchor.end(), "certificate")
 
 
-_SAS_LEAD: Final = re.compile(rf"\?|%(?:25)?3F|\\++u003F|{_AND}", re.IGNORECASE | re.ASCII)
-_SIGNATURE: Final = re.compile(rf"(?:^|[?&;])sig{_EQUALS}([^&]*)", re.IGNORECASE | re.ASCII)
+_SAS_LEAD: Final = compile_possessive(rf"\?|%(?:25)?3F|\\++u003F|{_AND}", re.IGNORECASE | re.ASCII)
+_SIGNATURE: Final = compile_possessive(rf"(?:^|[?&;])sig{_EQUALS}([^&]*)", re.IGNORECASE | re.ASCII)
 
 
 def _read_sas(text: str, anchor: re.Match[str], floor: int) -> _Found:
@@ -220,7 +221,7 @@ def _read_sas(text: str, anchor: re.Match[str], floor: int) -> _Found:
     return _secret(text, start, end, "sas", value=signature[1] if signature else plain)
 
 
-_EQUALS_SIGN: Final = re.compile(_EQUALS, re.IGNORECASE | re.ASCII)
+_EQUALS_SIGN: Final = compile_possessive(_EQUALS, re.IGNORECASE | re.ASCII)
 
 
 def _read_signature(text: str, anchor: re.Match[str], floor: int) -> _Found:
@@ -243,7 +244,7 @@ def _read_user_token(text: str, anchor: re.Match[str], floor: int) -> _Found:
 
 
 #: The next record of a log: linux.md 2.5, all stamp layouts begin with a year and a month.
-_NEXT_RECORD: Final = re.compile(r"\n(?=\[?\d{4}[/-]\d{2}[/-]\d{2})")
+_NEXT_RECORD: Final = compile_possessive(r"\n(?=\[?\d{4}[/-]\d{2}[/-]\d{2})")
 
 
 def _read_leak(text: str, anchor: re.Match[str], floor: int) -> _Found:
@@ -261,13 +262,13 @@ def _read_custom_settings(text: str, anchor: re.Match[str], floor: int) -> _Foun
     return _secret(text, anchor.end(), line_end(text, anchor.end()), "settings")
 
 
-_AUTHORIZATION: Final = re.compile(
+_AUTHORIZATION: Final = compile_possessive(
     rf"(?:{QUOTE})?+{SPACE}(?:[:=]|%3A|%3D){SPACE}(?P<open>{QUOTE})?+"
     r"(?P<scheme>(?:bearer|basic|sharedkey(?:lite)?|sharedaccesssignature|digest|negotiate|ntlm|aws4-hmac-sha256)"
     r"(?:\s|%20|\+)++)?+",
     re.IGNORECASE | re.ASCII,
 )
-_CREDENTIAL: Final = re.compile(r"""[^\s"'<>,;&\\]*+""")
+_CREDENTIAL: Final = compile_possessive(r"""[^\s"'<>,;&\\]*+""")
 
 
 def _read_authorization(text: str, anchor: re.Match[str], floor: int) -> _Found:
@@ -297,7 +298,7 @@ def _read_bearer(text: str, anchor: re.Match[str], floor: int) -> _Found:
     return _secret(text, start, anchor.end(), "token")
 
 
-_AFTER_NAME: Final = re.compile(
+_AFTER_NAME: Final = compile_possessive(
     rf"(?P<close>{QUOTE})?+(?:"
     rf"(?P<tag>\s*+>)"
     rf"|(?P<pair>{SPACE},?+{SPACE}(?:{QUOTE})?+value(?:{QUOTE})?+{SPACE}[:=]{SPACE})"
@@ -306,8 +307,8 @@ _AFTER_NAME: Final = re.compile(
     rf")(?:[ub](?=[\\'\"]))?+(?P<open>{QUOTE})?+",
     re.IGNORECASE | re.ASCII,
 )
-_KEY_BEFORE: Final = re.compile(r"(?:[\"';]|%2[27]|u002[27])$")
-_OPTION_BEFORE: Final = re.compile(r"(?:^|[\s\"'=,(\[])--?[A-Za-z0-9_-]{0,30}$")
+_KEY_BEFORE: Final = compile_possessive(r"(?:[\"';]|%2[27]|u002[27])$")
+_OPTION_BEFORE: Final = compile_possessive(r"(?:^|[\s\"'=,(\[])--?[A-Za-z0-9_-]{0,30}$")
 
 
 def _read_named(text: str, anchor: re.Match[str], floor: int) -> _Found:

@@ -7,9 +7,10 @@ hostile text costs linear time.
 from __future__ import annotations
 
 import html
-import re
 from typing import Final
 from urllib.parse import unquote
+
+from loganalyzer.possessive import compile_possessive
 
 #: A quote of JSON, Python, XML or a percent-encoded URL, with the backslashes that escape it.
 QUOTE: Final = (
@@ -17,23 +18,25 @@ QUOTE: Final = (
     r"""|(?:%(?:25)*+5[cC])*+%(?:25)*+2[27])"""
 )
 
-_MARK: Final = re.compile(r"""["']|u002[27]|&|%(?:25)*+2[27]""")
+_MARK: Final = compile_possessive(r"""["']|u002[27]|&|%(?:25)*+2[27]""")
 
 #: White space, also as JSON and URLs write it.
 SPACE: Final = r"(?:\s|%20|\\++[nrt](?![A-Za-z]))*+"
 
-_BRACKETS: Final = re.compile(rf"(?P<quote>{QUOTE})|(?P<open>[\[{{])|(?P<close>[\]}}])")
+_BRACKETS: Final = compile_possessive(rf"(?P<quote>{QUOTE})|(?P<open>[\[{{])|(?P<close>[\]}}])")
 
 # What may follow a separator inside a bare value: "a,b" is one value, "a, b" and "a,user=b" are two.
 _NEXT: Final = r"(?=\s|$|[\w .-]{1,40}[=:])"
 _ENTITY: Final = r"(?=(?:amp;)*+(?:quot|apos|lt|gt|\#34|\#39|[\w.-]{1,40}=))"
 _ESCAPED: Final = r"(?=[\"'nr]|u00)"
 
-_BARE: Final = re.compile(rf"""(?:[^\s"'<>,;&\\]|,(?!{_NEXT})|;(?!{_NEXT})|&(?!{_ENTITY})|\\++(?!{_ESCAPED}))*+""")
-_BARE_ENCODED: Final = re.compile(r"""(?:[^\s"'<>,;&\\%]|%(?!(?:25)*(?:2[0267cC]|3[bBcCeE]|0[aAdD])))*+""")
+_BARE: Final = compile_possessive(
+    rf"""(?:[^\s"'<>,;&\\]|,(?!{_NEXT})|;(?!{_NEXT})|&(?!{_ENTITY})|\\++(?!{_ESCAPED}))*+"""
+)
+_BARE_ENCODED: Final = compile_possessive(r"""(?:[^\s"'<>,;&\\%]|%(?!(?:25)*(?:2[0267cC]|3[bBcCeE]|0[aAdD])))*+""")
 
 # JSON escapes of characters that secrets hold: \/ and \u0026 (.NET writes & = + ' < > so).
-_JSON_ESCAPE: Final = re.compile(r"\\+u00([0-9A-Fa-f]{2})|\\+(?=[\"'/\\])")
+_JSON_ESCAPE: Final = compile_possessive(r"\\+u00([0-9A-Fa-f]{2})|\\+(?=[\"'/\\])")
 
 
 def quoted_end(text: str, start: int, quote: str) -> tuple[int, int]:
