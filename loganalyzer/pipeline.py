@@ -29,7 +29,7 @@ from loganalyzer.known_files import known_file
 from loganalyzer.near_misses import near_misses
 from loganalyzer.parser import ParseContext, Parsed
 from loganalyzer.redact import Redactor, redact_report
-from loganalyzer.registry import Choice, Recognised, parsers, recognise
+from loganalyzer.registry import Choice, Recognised, parsers
 from loganalyzer.report.build import build_body
 from loganalyzer.report.model import (
     Bundle,
@@ -48,6 +48,7 @@ from loganalyzer.sigma.match import Matches, match
 from loganalyzer.sigma.rule import Correlation, Rule
 from loganalyzer.sigma.store import digest, restore, without_examples
 from loganalyzer.source import Source
+from loganalyzer.transcript import Block, read_source
 from loganalyzer.why_not import Grounds
 from loganalyzer.windows import Ticket, with_reported_errors
 
@@ -72,7 +73,10 @@ class ScanOptions:
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """One file of the bundle after parsing; its bytes are gone. ``torn``: they did not end with the end of a line."""
+    """One file of the bundle after parsing; its bytes are gone.
+
+    ``torn``: they did not end with the end of a line. ``blocks``: what a transcript of several formats holds.
+    """
 
     path: str
     size: int
@@ -80,6 +84,13 @@ class Leaf:
     recognised: Recognised | None
     parsed: Parsed | None
     torn: bool = False
+    blocks: tuple[Block, ...] = ()
+
+    @property
+    def parsers(self) -> tuple[str, ...]:
+        """The names of the parsers that read it, in the order of its lines."""
+        found = [block.recognised for block in self.blocks] or [self.recognised]
+        return tuple(dict.fromkeys(one.parser.name for one in found if one is not None))
 
     @property
     def torn_log(self) -> bool:
@@ -286,11 +297,11 @@ class _Leaves:
 
 
 def _leaf(source: Source, context: ParseContext, choices: Sequence[Choice]) -> Leaf:
-    recognised = recognise(source, choices)
-    parsed = recognised.parser.parse(source, context) if recognised is not None else None
+    found = read_source(source, context, choices)
+    parsed = found.parsed
     if parsed is not None and source.damage is not None:
         parsed = replace(parsed, damage=(*parsed.damage, source.damage))
-    return Leaf(source.path, source.size, source.sha256, recognised, parsed, source.ends_torn)
+    return Leaf(source.path, source.size, source.sha256, found.recognised, parsed, source.ends_torn, found.blocks)
 
 
 def _with_years(leaves: Sequence[Leaf], context: ParseContext) -> list[Leaf]:
@@ -449,8 +460,8 @@ def _leaf_coverage(reading: Reading, derived: Derived) -> list[Coverage]:
                 source=path,
                 logsource=", ".join(sorted({str(span.logsource) for span in own}))
                 or str(leaf.recognised.parser.logsource),
-                parser=leaf.recognised.parser.name,
-                why=leaf.recognised.claim.why,
+                parser=", ".join(leaf.parsers),
+                why="a transcript of several formats" if leaf.blocks else leaf.recognised.claim.why,
                 bytes=leaf.size,
                 parsed_bytes=parsed.parsed_bytes,
                 rejected_bytes=parsed.rejected_bytes,

@@ -22,6 +22,7 @@ from loganalyzer.redact import Redactor
 from loganalyzer.registry import Recognised, claims, parsers
 from loganalyzer.report.plain_text import one_line, plain_json
 from loganalyzer.source import Source
+from loganalyzer.transcript import Block, blocks_of
 
 
 @click.command("formats")
@@ -92,33 +93,42 @@ class _Found:
 
 def _look(bundle: Sequence[str], limits: Limits, progress: Any) -> _Found:
     """Walks a bundle as a scan does and asks every parser about every file; one file is in memory at a time."""
-    seen: list[tuple[str, int, tuple[Recognised, ...], str | None]] = []
+    seen: list[tuple[str, int, tuple[Recognised, ...], tuple[Block, ...]]] = []
+    damaged: list[tuple[str, str]] = []
     others: list[Skipped | Archive] = []
     known = [path for parser in parsers() for path in parser.paths]
     for item in walk(bundle, limits, sys.stdin.buffer if "-" in bundle else None, known):
         if isinstance(item, Source):
             progress("looking at", item.path, item.size)
-            seen.append((item.path, item.size, claims(item), item.damage))
+            seen.append((item.path, item.size, claims(item), blocks_of(item)))
+            damaged += [(item.path, item.damage)] if item.damage is not None else []
         else:
             others.append(item)
     root = recognise_layout([path for path, *_ in seen], others, len(bundle) > 1).root
-    rows = [_row(relative(path, root), size, found) for path, size, found, _ in seen]
+    rows = [_row(relative(path, root), size, found, blocks) for path, size, found, blocks in seen]
     rows += [
         _unclaimed(relative(one.path, root), one.size, f"skipped: {one.why}")
         for one in others
         if isinstance(one, Skipped)
     ]
-    damaged = [(path, damage) for path, *_, damage in seen if damage is not None]
     damaged += [(one.path, one.damage) for one in others if isinstance(one, Archive) and one.damage is not None]
     damaged += [(one.path, one.why) for one in others if isinstance(one, Skipped) and not one.by_design]
     return _Found(
         sorted(rows, key=lambda row: str(row["source"])),
-        sum(bool(found) for _, _, found, _ in seen),
+        sum(bool(found or blocks) for _, _, found, blocks in seen),
         sorted(f"{relative(path, root)}: {why}" for path, why in damaged),
     )
 
 
-def _row(path: str, size: int, found: Sequence[Recognised]) -> dict[str, Any]:
+def _row(path: str, size: int, found: Sequence[Recognised], blocks: Sequence[Block]) -> dict[str, Any]:
+    if blocks:
+        parts = [
+            {"lines": [one.first, one.last], "parser": one.recognised.parser.name, "why": one.recognised.claim.why}
+            for one in blocks
+            if one.recognised is not None
+        ]
+        row = _unclaimed(path, size, "a transcript of several formats")
+        return {**row, "parser": ", ".join(dict.fromkeys(str(one["parser"]) for one in parts)), "blocks": parts}
     if not found:
         known = known_file(path)
         why = "no parser knows a file of this name and content" if known is None else f"{known.what}: {known.why}"
@@ -134,8 +144,12 @@ def _unclaimed(path: str, size: int, why: str) -> dict[str, Any]:
 
 
 def _redacted(row: Mapping[str, Any], redactor: Redactor) -> dict[str, Any]:
-    others = [{**one, "why": redactor.text(one["why"])} for one in row["others"]]
-    return {**row, "source": redactor.text(row["source"]), "why": redactor.text(row["why"]), "others": others}
+    lists = {
+        name: [{**one, "why": redactor.text(one["why"])} for one in row[name]]
+        for name in ("others", "blocks")
+        if name in row
+    }
+    return {**row, "source": redactor.text(row["source"]), "why": redactor.text(row["why"]), **lists}
 
 
 def _text(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
@@ -144,6 +158,11 @@ def _text(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         yield one_line(row["source"])
         if row["parser"] is None:
             yield f"  not read      {one_line(row['why'])}"
+            continue
+        for one in row.get("blocks", ()):
+            where = f"{one['lines'][0]}-{one['lines'][1]}"
+            yield f"  lines {where:>9}  {one['parser']:{width}}  {one_line(one['why'])}"
+        if "blocks" in row:
             continue
         yield f"  read as  {row['strength']:>3}  {row['parser']:{width}}  {one_line(row['why'])}"
         for one in row["others"]:

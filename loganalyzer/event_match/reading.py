@@ -23,6 +23,7 @@ from loganalyzer.registry import Choice, recognise
 from loganalyzer.schema import EventFrame, LogSource, conform
 from loganalyzer.sigma.rows import concat_rows
 from loganalyzer.source import Source
+from loganalyzer.transcript import read_source
 
 Progress = Callable[[str, str, int], None]
 
@@ -191,10 +192,10 @@ class _Run:
             if found is not None and (alone or self._convinces(found)):
                 self._json(source.path, bundle, found)
                 return
-        if recognised is None:
+        parsed = read_source(source, self.context, self.choices).parsed
+        if parsed is None:
             self.ignored += not alone
             return
-        parsed = recognised.parser.parse(source, self.context)
         if parsed.damage:
             self._damage(source.path, parsed.damage[0])
         elif parsed.rejected.height:
