@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from operator import itemgetter
 from pathlib import PurePosixPath
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO, TypeAlias, TypeVar
 
 import polars as pl
 
@@ -45,7 +45,7 @@ from loganalyzer.report.model import (
 from loganalyzer.schema import EventFrame, LogSource, conform
 from loganalyzer.sigma.load import Loaded, load_rules
 from loganalyzer.sigma.match import Matches, match
-from loganalyzer.sigma.rule import Correlation, Rule
+from loganalyzer.sigma.rule import Correlation, Rule, SigmaRuleError
 from loganalyzer.sigma.store import digest, restore, without_examples
 from loganalyzer.source import Source
 from loganalyzer.transcript import Block, read_source
@@ -61,7 +61,8 @@ class ScanOptions:
     """What a scan may be told.
 
     ``time_zone``: IANA name for stamps without a zone. ``redact`` off is explicit. ``choices`` of parsers for sources
-    override recognition; of several that fit a source the last counts.
+    override recognition; of several that fit a source the last counts. ``rules``: texts of rule files of one's own, by
+    path, which are judged beside the built-in ones.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -69,6 +70,7 @@ class ScanOptions:
     ticket: Ticket = field(default_factory=Ticket)
     redact: bool = True
     choices: tuple[Choice, ...] = ()
+    rules: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +213,7 @@ def judge(
     catalogue = load_catalogue()
     derived = derive(reading.frames, load_tables(), reading.damaged, reading.torn)
     frames = [*(frame for frame in reading.frames if frame.logsource.category != "config"), *derived.frames]
-    rules = builtin_rules()
+    rules = rules_with(options.rules)
     correlating = correlated(rules.correlations, frames, match(rules.rules, frames))
     frames, matches = [*frames, *correlating.frames], correlating.matches
     signatures: tuple[Rule | Correlation, ...] = (*rules.rules, *rules.correlations)
@@ -351,6 +353,42 @@ def builtin_rules() -> Loaded:
         return restore(compiled_rules().read_text(encoding="utf-8"), digest(texts))
     except (OSError, ValueError):
         return without_examples(load_rules(texts))
+
+
+@lru_cache(maxsize=1)
+def rules_with(own: tuple[tuple[str, str], ...]) -> Loaded:
+    """The built-in signatures and rules of one's own (paths and texts); one's own stands for a built-in of its id.
+
+    A rule that speaks of a cause which the catalogue does not hold is a fault, and is left out.
+    """
+    builtin = builtin_rules()
+    if not own:
+        return builtin
+    loaded = load_rules(dict(own))
+    causes = load_catalogue().causes
+    mine: tuple[Rule | Correlation, ...] = (*loaded.rules, *loaded.correlations)
+    faults = {one.id: fault for one in mine if (fault := _stray(one, causes))}
+    taken = {one.id for one in mine}
+    return Loaded(
+        (*_without(builtin.rules, taken), *_without(loaded.rules, faults)),
+        (*builtin.faults, *loaded.faults, *faults.values()),
+        (*_without(builtin.correlations, taken), *_without(loaded.correlations, faults)),
+    )
+
+
+_Signature = TypeVar("_Signature", Rule, Correlation)
+
+
+def _without(signatures: Iterable[_Signature], ids: Container[str]) -> list[_Signature]:
+    return [one for one in signatures if one.id not in ids]
+
+
+def _stray(one: Rule | Correlation, causes: Container[str]) -> SigmaRuleError | None:
+    cause = one.attribution.cause if one.attribution is not None else None
+    if cause is None or cause in causes:
+        return None
+    help = "use the id of a cause of the catalogue, as reports and 'loganalyzer signatures list' name them"
+    return SigmaRuleError("invalid", f"the catalogue has no cause {cause!r}", one.location, help)
 
 
 @lru_cache(maxsize=1)

@@ -18,7 +18,7 @@ from loganalyzer.cli import run
 from loganalyzer.cli.labelled_cases import Case, answers_to, find_cases
 from loganalyzer.errors import LogAnalyzerError
 from loganalyzer.labels import LARGEST_LABEL, Label, read_label
-from loganalyzer.pipeline import Scan, scan
+from loganalyzer.pipeline import Scan, ScanOptions, scan
 from loganalyzer.report.model import BundleVerdict, DiagnosisVerdict
 from sample_logs import linux_bundles, windows_bundles
 from sample_logs.packing import SampleBundle, write_directory
@@ -386,14 +386,14 @@ def test_the_scan_sees_the_case_without_its_label_and_links_stay_links(
     (case / "out").symlink_to("/etc", target_is_directory=True)
     seen: dict[str, bool] = {}
 
-    def looking(inputs: list[Path]) -> Scan:
+    def looking(inputs: list[Path], options: ScanOptions) -> Scan:
         (copy,) = inputs
         assert copy.name == "a"
         seen.update({str(path.relative_to(copy)): path.is_symlink() for path in copy.rglob("*")})
-        return scan(inputs)
+        return scan(inputs, options)
 
     monkeypatch.setattr("loganalyzer.cli.labelled_cases.scan", looking)
-    (given,) = answers_to([Case(case, FAILING)], 1)
+    (given,) = answers_to([Case(case, FAILING)], 1, ScanOptions())
     assert isinstance(given, Answer)
     assert seen == {"waagent.conf": False, "var": False, "var/label.yaml": False, "out": True}
     assert (case / "label.yaml").exists()
@@ -403,7 +403,7 @@ def test_the_scan_sees_the_case_without_its_label_and_links_stay_links(
 def test_a_case_that_cannot_be_copied_is_told_and_does_not_stop_the_others(tmp_path: Path) -> None:
     os.mkfifo(small_case(tmp_path, "a") / "pipe")
     small_case(tmp_path, "b")
-    first, second = answers_to([Case(tmp_path / name, FAILING) for name in ("a", "b")], 1)
+    first, second = answers_to([Case(tmp_path / name, FAILING) for name in ("a", "b")], 1, ScanOptions())
     assert isinstance(first, LogAnalyzerError)
     assert "pipe" in str(first)
     assert isinstance(second, Answer)
@@ -458,13 +458,14 @@ CASES: Mapping[str, tuple[Callable[[], SampleBundle], str]] = {
 def scanned_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A case that was scanned is not scanned again, however many commands score it."""
     monkeypatch.setattr(
-        "loganalyzer.cli.accuracy.answers_to", lambda cases, jobs: [_answer_once(case.path.resolve()) for case in cases]
+        "loganalyzer.cli.accuracy.answers_to",
+        lambda cases, jobs, options: [_answer_once(case.path.resolve()) for case in cases],
     )
 
 
 @cache
 def _answer_once(path: Path) -> Answer | LogAnalyzerError:
-    return answers_to([Case(path, FAILING)], 1)[0]
+    return answers_to([Case(path, FAILING)], 1, ScanOptions())[0]
 
 
 @pytest.fixture(scope="module")
@@ -515,7 +516,7 @@ def test_the_command_tells_each_number_as_json(call: Callable[..., Said], labell
 
 def test_several_processes_give_the_same_answers_in_the_same_order(labelled: Path) -> None:
     cases = [Case(labelled / name, FAILING) for name in ("wrong", "healthy", "right")]
-    answers = answers_to(cases, 2)
+    answers = answers_to(cases, 2, ScanOptions())
     assert answers == [_answer_once(case.path.resolve()) for case in cases]
     assert len({str(one) for one in answers}) == 3
 

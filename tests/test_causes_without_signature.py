@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from loganalyzer.catalogue import load_catalogue
-from loganalyzer.pipeline import builtin_rules
+from loganalyzer.pipeline import builtin_rules, builtin_rules_with_examples
 from loganalyzer.sigma.rule import Correlation, Rule
 
 _TABLE = Path(__file__).parent.parent / "signatures" / "catalogue" / "no_signature.yml"
@@ -40,6 +40,24 @@ def test_every_cause_of_a_windows_guest_has_a_signature_or_a_reason() -> None:
     shown = {cause.id for cause in causes if cause.platform in ("windows", "both")}
     assert shown - _supported()["windows"] - set(_excused("windows")) == set()
     assert len(shown) > 50
+
+
+def test_every_cause_has_a_signature_somewhere_or_a_reason_for_every_place() -> None:
+    excused = {row["cause"] for row in _ROWS if row["platform"] == "azure"}
+    supported = set().union(*_supported().values())
+    assert set(load_catalogue().causes) - supported - excused == set()
+
+
+def test_every_cause_with_a_signature_has_an_example_that_fires_it_and_its_nearest_harmless_neighbour() -> None:
+    loaded = builtin_rules_with_examples()
+    signatures: tuple[Rule | Correlation, ...] = (*loaded.rules, *loaded.correlations)
+    kinds: dict[str, set[bool]] = defaultdict(set)
+    for one in signatures:
+        said = one.attribution
+        if said is not None and said.cause is not None and said.role == "supports":
+            kinds[said.cause] |= {example.match for example in said.examples}
+    assert [cause for cause, seen in kinds.items() if seen != {True, False}] == []
+    assert len(kinds) > 120
 
 
 @pytest.mark.parametrize("row", _ROWS, ids=lambda row: f"{row['platform']}:{row['cause']}")

@@ -13,6 +13,7 @@ from loganalyzer.catalogue import Catalogue, load_catalogue
 from loganalyzer.cli import EXIT_FINDING, EXIT_USAGE, tell
 from loganalyzer.cli.labelled_cases import Case, answers_to, find_cases
 from loganalyzer.errors import LogAnalyzerError
+from loganalyzer.pipeline import ScanOptions
 from loganalyzer.report.plain_text import one_line, plain, plain_json
 
 #: Diagnoses shown of a case, and artefacts that it asks for.
@@ -41,13 +42,13 @@ class Wanted:
         )
 
 
-def run_cases(folders: Sequence[str], jobs: int, form: str, quiet: bool, wanted: Wanted) -> int:
+def run_cases(folders: Sequence[str], jobs: int, form: str, quiet: bool, wanted: Wanted, options: ScanOptions) -> int:
     """Scans the cases, prints the score, and returns the exit status: 2 before 1 before 0."""
     catalogue = load_catalogue()
     cases, broken = find_cases(folders, catalogue.causes)
     faults: list[LogAnalyzerError] = [*broken]
     scored: list[Scored] = []
-    for case, answer in zip(cases, answers_to(cases, jobs), strict=True):
+    for case, answer in zip(cases, answers_to(cases, jobs, options), strict=True):
         if isinstance(answer, Answer):
             scored.append(_scored(case, answer, catalogue))
         else:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +17,7 @@ from tempfile import TemporaryDirectory
 from loganalyzer.accuracy import Answer, answer_of
 from loganalyzer.errors import Location, LogAnalyzerError, UsageError
 from loganalyzer.labels import LABEL_FILE, LARGEST_LABEL, Label, read_label
-from loganalyzer.pipeline import scan
+from loganalyzer.pipeline import ScanOptions, scan
 
 #: Reasons told of one case that cannot be copied.
 MOST_REASONS = 5
@@ -93,7 +94,7 @@ def _read(text: str, case: Path, causes: Collection[str]) -> tuple[Label | None,
     return read_label(text, str(case / LABEL_FILE), causes)
 
 
-def answers_to(cases: Sequence[Case], jobs: int) -> list[Answer | LogAnalyzerError]:
+def answers_to(cases: Sequence[Case], jobs: int, options: ScanOptions) -> list[Answer | LogAnalyzerError]:
     """What a scan answers to each case, or why it could not be scanned, in the order of the cases.
 
     ``jobs`` processes scan at a time; one: this process does.
@@ -102,14 +103,15 @@ def answers_to(cases: Sequence[Case], jobs: int) -> list[Answer | LogAnalyzerErr
         LogAnalyzerError: a process ended at once, as for want of memory.
     """
     paths = [str(case.path) for case in cases]
+    answer = partial(_answer, options)
     jobs = min(jobs, len(paths))
     if jobs <= 1:
-        told = [_answer(path) for path in paths]
+        told = [answer(path) for path in paths]
     else:
         # not forked: the threads of polars do not live on in a fork
         pool = ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_leave_interrupts_to_the_parent)
         try:
-            told = list(pool.map(_answer, paths))
+            told = list(pool.map(answer, paths))
         except BrokenProcessPool as error:
             help = "give a smaller --jobs; with 1 no further process is started"
             raise LogAnalyzerError("a process that scanned cases ended at once", None, help) from error
@@ -125,13 +127,13 @@ def _leave_interrupts_to_the_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _answer(case: str) -> Answer | str:
+def _answer(options: ScanOptions, case: str) -> Answer | str:
     """Scans a copy without the label: the answer, or why there is none (as text, which any process can hand over)."""
     with TemporaryDirectory() as folder:
         copy = Path(folder, Path(case).resolve().name)
         try:
             shutil.copytree(case, copy, symlinks=True, ignore=_label_of(case), copy_function=shutil.copyfile)
-            return answer_of(scan([copy]).report)
+            return answer_of(scan([copy], options).report)
         except shutil.Error as error:  # everything else was copied, but the answer would be to another bundle
             return "; ".join(sorted(str(why) for _, _, why in error.args[0])[:MOST_REASONS])
         except RecursionError:

@@ -8,7 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
+
+from loganalyzer.cli import tell
 from loganalyzer.errors import Location, UsageError
+from loganalyzer.pipeline import rules_with
 from loganalyzer.sigma.load import Loaded, load_rules
 from loganalyzer.sigma.rule import SigmaRuleError
 
@@ -18,6 +22,16 @@ LARGEST = 4 << 20
 #: A key of which every Sigma document has one. The folders of public rules hold other YAML beside the rules.
 _RULE_KEY = re.compile(
     r"""(?m)^(?:-[ \t]+|[{ \t]*)["']?(?:logsource|detection|correlation|filter|action)["']?[ \t]*:"""
+)
+
+
+own_rules_option = click.option(
+    "-r",
+    "--rules",
+    "rules",
+    multiple=True,
+    metavar="DIR_OR_FILE",
+    help="Sigma rules of your own, which speak for or against causes beside the built-in ones. May repeat.",
 )
 
 
@@ -40,6 +54,25 @@ def load_rule_files(paths: Sequence[str]) -> Loaded:
     for fault in found.faults:
         raise UsageError(fault.what, fault.where, fault.help)
     return load_rules({**found.texts, **found.other})
+
+
+def own_rules(paths: Sequence[str]) -> tuple[tuple[tuple[str, str], ...], int]:
+    """The texts of these files and folders by path, for ``ScanOptions.rules``, and how many faults were told.
+
+    Raises:
+        UsageError: a path does not exist, or a file cannot be read.
+    """
+    if not paths:
+        return (), 0
+    found = read_rule_files(paths)
+    for fault in found.faults:
+        raise UsageError(fault.what, fault.where, fault.help)
+    texts = tuple(found.texts.items())
+    own = {path for path, _ in texts}
+    faults = [one for one in rules_with(texts).faults if one.where is not None and one.where.path in own]
+    for fault in faults:
+        tell(str(fault))
+    return texts, len(faults)
 
 
 def read_rule_files(paths: Sequence[str]) -> RuleFiles:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from loganalyzer.cli import EXIT_FINDING
+from loganalyzer.cli import EXIT_FINDING, EXIT_USAGE
 from loganalyzer.cli.options import (
     cannot_write,
     choice_option,
@@ -24,6 +24,7 @@ from loganalyzer.cli.options import (
     redact_option,
     zone_of,
 )
+from loganalyzer.cli.rule_files import own_rules, own_rules_option
 from loganalyzer.cli.what_was_read import status_of_reading, tell_idle, tell_unread
 from loganalyzer.pipeline import Scan, ScanOptions, scan
 from loganalyzer.redact import Redactor
@@ -59,15 +60,17 @@ SUFFIXES = {".json": "json", ".txt": "text"}
 @click.option("--details", is_flag=True, help="Show all evidence, all sources and what was ruled out.")
 @click.option("-q", "--quiet", is_flag=True, help="Only the verdict, no progress.")
 @choice_option
+@own_rules_option
 @color_option
 @limit_options
 def command(bundle: tuple[str, ...], **given: Any) -> int:
     """Scan BUNDLE (a directory, zip, tar, single file, or '-' for standard input) and name the cause.
 
-    Several paths are read as one bundle of one VM.
+    Several paths are read as one bundle of one VM. A faulty rule of your own (--rules) is told, and exits with 2.
     """
     targets = [output_target(one, given["form"], SUFFIXES) for one in given["outputs"]]
-    options = _options(given)
+    rules, faults = own_rules(given["rules"])
+    options = _options(given, rules)
     with progress_shown(given["quiet"], Redactor("tokens" if options.redact else "off")) as progress:
         result = scan(bundle, options, stdin=sys.stdin.buffer if "-" in bundle else None, progress=progress)
     if not any(path is None for _, path in targets):
@@ -76,16 +79,17 @@ def command(bundle: tuple[str, ...], **given: Any) -> int:
         _write(result.report, form, path, given)
     tell_idle(result.idle)
     tell_unread(result.recognised, result.unread)
-    return _exit_status(result, given["fail_on"], given["exit_zero"])
+    return EXIT_USAGE if faults else _exit_status(result, given["fail_on"], given["exit_zero"])
 
 
-def _options(given: dict[str, Any]) -> ScanOptions:
+def _options(given: dict[str, Any], rules: tuple[tuple[str, str], ...]) -> ScanOptions:
     return ScanOptions(
         limits=limits_of(given),
         time_zone=given["zone"],
         ticket=Ticket(given["errors"], moment(given["at"], "--at", zone_of(given["zone"]))),
         redact=given["redact"] == "on",
         choices=choices_of(given["choices"]),
+        rules=rules,
     )
 
 

@@ -17,10 +17,11 @@ from loganalyzer.cli import EXIT_FINDING, EXIT_USAGE, tell
 from loganalyzer.cli.accuracy import Wanted, run_cases
 from loganalyzer.cli.console import open_console
 from loganalyzer.cli.new_signature import command as new_signature
-from loganalyzer.cli.rule_files import load_rule_files
+from loganalyzer.cli.rule_files import load_rule_files, own_rules
 from loganalyzer.cli.whole_file import write_whole
 from loganalyzer.errors import LogAnalyzerError, UsageError
 from loganalyzer.pipeline import (
+    ScanOptions,
     builtin_rule_texts,
     builtin_rules,
     builtin_rules_with_examples,
@@ -114,6 +115,8 @@ def show_signature(name: str) -> int:
 def test_signatures(paths: tuple[str, ...], folders: tuple[str, ...], quiet: bool, **given: Any) -> int:
     """Run every example of every rule and correlation, or score labelled cases.
 
+    Rules of your own (--rules) are tested instead of the built-in ones; cases are scanned with both.
+
     \b
     The fields of a case's label.yaml (ids of causes; only the first is needed):
       expected_causes    right as the first diagnosis, the main one first; [healthy]: nothing stops a backup
@@ -128,11 +131,11 @@ def test_signatures(paths: tuple[str, ...], folders: tuple[str, ...], quiet: boo
     in a healthy case, or a percentage that was asked for and missed, else 0.
     """
     if folders:
-        if paths:
-            help = "cases are scanned with the built-in rules: put yours into signatures/rules of a checkout"
-            raise UsageError("--rules does not go with --cases", None, help)
         wanted = Wanted(given["min_first"], given["min_accepted"], given["min_partly"])
-        return run_cases(folders, given["jobs"] or os.cpu_count() or 1, given["form"], quiet, wanted)
+        rules, faults = own_rules(paths)
+        jobs = given["jobs"] or os.cpu_count() or 1
+        status = run_cases(folders, jobs, given["form"], quiet, wanted, ScanOptions(rules=rules))
+        return EXIT_USAGE if faults else status
     if given.pop("form") != "text" or any(value is not None for value in given.values()):
         raise UsageError("-f json, --jobs and --min-... go with --cases", None, "name a folder of labelled cases")
     return _run_examples(_with_examples(paths), quiet)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from loganalyzer.catalogue import Catalogue, load_catalogue
-from loganalyzer.cli import EXIT_UNREADABLE
+from loganalyzer.cli import EXIT_UNREADABLE, EXIT_USAGE
 from loganalyzer.cli.options import (
     choice_option,
     choices_of,
@@ -21,6 +21,7 @@ from loganalyzer.cli.options import (
     redact_option,
     zone_of,
 )
+from loganalyzer.cli.rule_files import own_rules, own_rules_option
 from loganalyzer.cli.what_was_read import tell_idle, tell_unread
 from loganalyzer.cli.why_not_text import render
 from loganalyzer.errors import UsageError
@@ -45,6 +46,7 @@ from loganalyzer.windows import Ticket
 @redact_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @choice_option
+@own_rules_option
 @color_option
 @limit_options
 def command(bundle: tuple[str, ...], cause: str, **given: Any) -> int:
@@ -55,14 +57,16 @@ def command(bundle: tuple[str, ...], cause: str, **given: Any) -> int:
     CAUSE is the id of a cause, or an error code, a number or a state: then all causes of it.
 
     \b
-    Exit status: 0 answered, 2 wrong usage or an unknown cause, 3 nothing recognised.
+    Exit status: 0 answered, 2 wrong usage, an unknown cause or a faulty rule, 3 nothing recognised.
     """
     causes = _causes(load_catalogue(), cause)
+    rules, faults = own_rules(given["rules"])
     options = ScanOptions(
         limits=limits_of(given),
         time_zone=given["zone"],
         ticket=Ticket(given["errors"], moment(given["at"], "--at", zone_of(given["zone"]))),
         choices=choices_of(given["choices"]),
+        rules=rules,
     )
     redactor = Redactor("tokens" if given["redact"] == "on" else "off")
     with progress_shown(given["quiet"], redactor) as progress:
@@ -75,6 +79,8 @@ def command(bundle: tuple[str, ...], cause: str, **given: Any) -> int:
     reading = judged.reading
     tell_idle(reading.idle)
     tell_unread(reading.recognised, redactor.texts(reading.unread))
+    if faults:
+        return EXIT_USAGE
     return EXIT_UNREADABLE if reading.recognised == 0 else 0
 
 
