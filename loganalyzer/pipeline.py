@@ -25,10 +25,10 @@ from loganalyzer.facts.clock_years import with_years
 from loganalyzer.facts.rotation import part_of
 from loganalyzer.intake import Archive, Limits, Skipped, walk
 from loganalyzer.intake.layout import Layout, place, recognise_layout, relative
-from loganalyzer.known_files import known_file
+from loganalyzer.known_files import is_private, known_file
 from loganalyzer.near_misses import near_misses
 from loganalyzer.parser import ParseContext, Parsed
-from loganalyzer.redact import Redactor, redact_report
+from loganalyzer.redact import Redactor, is_secret_file, redact_report
 from loganalyzer.registry import Choice, Recognised, parsers
 from loganalyzer.report.build import build_body
 from loganalyzer.report.model import (
@@ -486,10 +486,11 @@ def _leaf_coverage(reading: Reading, derived: Derived) -> list[Coverage]:
         path = relative(leaf.path, reading.layout.root)
         if leaf.recognised is None or leaf.parsed is None:
             if (known := known_file(leaf.path)) is not None:
-                rows.append(replace(_unread_row(path, leaf.size, "skipped", known.why), notes=(known.what,)))
+                row = _unread_row(path, leaf.size, "skipped", known.why)
+                rows.append(replace(row, notes=(known.what,), sha256=_digest(leaf)))
                 continue
             why = "no parser knows a file of this name and content"
-            rows.append(_unread_row(path, leaf.size, "unrecognised", why))
+            rows.append(replace(_unread_row(path, leaf.size, "unrecognised", why), sha256=_digest(leaf)))
             continue
         parsed, own = leaf.parsed, spans[path]
         times = [time for span in own for time in (span.first, span.last) if time is not None]
@@ -512,9 +513,15 @@ def _leaf_coverage(reading: Reading, derived: Derived) -> list[Coverage]:
                 gaps=tuple((_iso(a), _iso(b)) for span in own for a, b in span.gaps),
                 status="partial" if parsed.damage else "read",
                 notes=(*parsed.damage, *parsed.cut, *parsed.notes, *_reasons(parsed), *zones.get(path, ())),
+                sha256=_digest(leaf),
             )
         )
     return rows
+
+
+def _digest(leaf: Leaf) -> str | None:
+    """The hash of a leaf, but none from which a secret that is nearly all of the leaf could be guessed."""
+    return None if is_private(leaf.path) or is_secret_file(leaf.path) else leaf.sha256
 
 
 def _iso(time: object) -> str:

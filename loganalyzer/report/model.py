@@ -216,7 +216,10 @@ class Unattributed:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What became of one source. ``gaps`` are (start, end) where its log is silent; archives count no bytes."""
+    """What became of one source. ``gaps`` are (start, end) where its log is silent; archives count no bytes.
+
+    ``sha256`` is of its bytes; null where they were not read, and for files that hold little but a secret.
+    """
 
     source: str
     logsource: str | None = field(metadata=OURS)
@@ -234,6 +237,7 @@ class Coverage:
     gaps: tuple[tuple[str, str], ...]
     status: CoverageStatus = field(metadata=OURS)
     notes: tuple[str, ...]
+    sha256: str | None = field(default=None, metadata=OURS)
 
 
 @dataclass(frozen=True, slots=True)
