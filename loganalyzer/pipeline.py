@@ -116,6 +116,10 @@ class Reading:
     frames: tuple[EventFrame, ...]
     idle: tuple[Choice, ...] = ()
 
+    def relative(self, leaf: Leaf) -> str:
+        """The path of a leaf as the report names it."""
+        return relative(leaf.path, self.layout.root)
+
     @property
     def recognised(self) -> int:
         """How many files a parser knows."""
@@ -461,19 +465,24 @@ def _report(inputs: Sequence[str | os.PathLike[str]], reading: Reading, grounds:
 
 
 def _bundle(inputs: Sequence[str | os.PathLike[str]], reading: Reading, derived: Derived) -> Bundle:
-    digest = hashlib.sha256()
-    for size, sha256 in sorted((leaf.size, leaf.sha256) for leaf in reading.leaves):
-        digest.update(f"{size} {sha256}\n".encode())
     hosts = {host for frame in reading.frames for host in frame.rows["host.name"].drop_nulls().unique().to_list()}
     return Bundle(
         path=" ".join(str(one) for one in inputs),
         layout=reading.layout.name,
         platform=derived.platform,
         hosts=tuple(sorted(hosts)),
-        sha256=digest.hexdigest(),
+        sha256=bundle_digest(reading.leaves),
         first=derived.first,
         last=derived.last,
     )
+
+
+def bundle_digest(leaves: Iterable[Leaf]) -> str:
+    """The hash of a bundle: over the sorted sizes and hashes of its files, so that their packing does not matter."""
+    found = hashlib.sha256()
+    for size, sha256 in sorted((leaf.size, leaf.sha256) for leaf in leaves):
+        found.update(f"{size} {sha256}\n".encode())
+    return found.hexdigest()
 
 
 def _leaf_coverage(reading: Reading, derived: Derived) -> list[Coverage]:
