@@ -42,6 +42,7 @@ from loganalyzer.report.model import (
     Tool,
     UnableRule,
 )
+from loganalyzer.report.state import settings
 from loganalyzer.schema import EventFrame, LogSource, conform
 from loganalyzer.sigma.load import Loaded, load_rules
 from loganalyzer.sigma.match import Matches, match
@@ -461,6 +462,7 @@ def _report(inputs: Sequence[str | os.PathLike[str]], reading: Reading, grounds:
         unattributed=body.unattributed,
         coverage=coverage,
         rules=RulesRun(len(matches.ran), tuple(unable)),
+        settings=settings((*reading.frames, *derived.frames)),
     )
 
 

@@ -71,9 +71,7 @@ def diagnoses(result: Result) -> list[tuple[str, str]]:
     return [(one["cause"], one["verdict"]) for one in report["diagnoses"]]
 
 
-def test_a_rule_of_ones_own_gives_its_cause_beside_the_built_in_ones(
-    call: Call, bundle: Path, tmp_path: Path
-) -> None:
+def test_a_rule_of_ones_own_gives_its_cause_beside_the_built_in_ones(call: Call, bundle: Path, tmp_path: Path) -> None:
     without = call("scan", str(bundle), "-f", "json")
     found = call("scan", str(bundle), "-f", "json", "-r", rule_file(tmp_path))
     assert diagnoses(without) == []

@@ -33,6 +33,7 @@ COMMANDS = {
     "query": ("loganalyzer.cli.query", "Answer a question in SQL over the events and findings of a bundle."),
     "why-not": ("loganalyzer.cli.why_not", "Say why a cause was not given for a bundle, or why its rivals were not."),
     "verify": ("loganalyzer.cli.verify", "Read again, in the bundle, every line that a report cites."),
+    "diff": ("loganalyzer.cli.diff", "Say what changed between two bundles, or two reports, of one machine."),
     "explain": ("loganalyzer.cli.explain", "Explain an error code, a cause, or pasted portal text (offline)."),
     "formats": ("loganalyzer.cli.formats", "List the formats that can be read, or explain whose each file is."),
     "signatures": ("loganalyzer.cli.signatures", "List, show, test and lint the signatures."),

@@ -215,6 +215,22 @@ class Unattributed:
 
 
 @dataclass(frozen=True, slots=True)
+class Setting:
+    """One thing that the machine is set to: a version, a fact that lasts, or a setting of a file, with its place.
+
+    ``object`` is what it speaks of (an extension, a service, a section of the file). The value of a setting whose name
+    names a secret is not shown.
+    """
+
+    logsource: str = field(metadata=OURS)
+    name: str
+    object: str | None
+    value: str
+    source: str
+    line: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Coverage:
     """What became of one source. ``gaps`` are (start, end) where its log is silent; archives count no bytes.
 
@@ -305,3 +321,4 @@ class Report:
     unattributed: tuple[Unattributed, ...]
     coverage: tuple[Coverage, ...]
     rules: RulesRun
+    settings: tuple[Setting, ...] = ()

@@ -1,0 +1,71 @@
+"""What a machine is set to, as far as a bundle tells: versions and settings, so that two reports can be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+from loganalyzer.redact import Redactor
+from loganalyzer.report.model import Setting
+from loganalyzer.report.quoting import cut
+from loganalyzer.schema import EventFrame
+
+#: Facts that say how a machine is; others count or tell of a moment.
+_LASTING_FACTS: Final = frozenset(
+    {"cpu_arch", "mount_point", "os", "os_build", "service_start_type", "time_zone", "wire_endpoint"}
+)
+_VERSION: Final = "_version"
+
+#: Settings told of one log source, and characters of a value.
+MOST_OF_A_SOURCE: Final = 200
+VALUE_LIMIT: Final = 200
+
+#: Stands for the value of a setting whose name names a secret.
+HIDDEN: Final = "(not shown)"
+
+
+def settings(frames: Sequence[EventFrame]) -> tuple[Setting, ...]:
+    """Versions and lasting facts first, then settings by log source and place; each value of a name once."""
+    facts = [one for frame in frames if frame.logsource.category == "fact" for one in _facts(frame)]
+    told = dict.fromkeys(sorted(facts, key=lambda one: (one.name, one.object or "", one.value, one.source)))
+    for frame in sorted(frames, key=lambda one: str(one.logsource)):
+        if frame.logsource.category == "config" and {"key", "value"} <= set(frame.rows.columns):
+            told.update(dict.fromkeys(list(_config(frame))[:MOST_OF_A_SOURCE]))
+    return tuple(told)
+
+
+def _facts(frame: EventFrame) -> Iterator[Setting]:
+    for row in frame.rows.iter_rows(named=True):
+        name = str(row["fact"])
+        if name in _LASTING_FACTS or name.endswith(_VERSION):
+            yield _setting(frame, row, name, row.get("object"), row["value"])
+
+
+def _config(frame: EventFrame) -> Iterator[Setting]:
+    seen: set[tuple[Any, ...]] = set()
+    for row in frame.rows.iter_rows(named=True):
+        if row["key"] is None or row["value"] is None:
+            continue
+        one = _setting(frame, row, str(row["key"]), row.get("section"), row["value"])
+        if (one.name, one.object, one.value, one.source) not in seen:
+            seen.add((one.name, one.object, one.value, one.source))
+            yield one
+
+
+def _setting(frame: EventFrame, row: dict[str, Any], name: str, object_name: object, value: object) -> Setting:
+    return Setting(
+        logsource=str(frame.logsource),
+        name=name,
+        object=None if object_name is None else str(object_name),
+        value=HIDDEN if _names_a_secret(name) else cut(str(value), VALUE_LIMIT),
+        source=row["log.file.path"] or "",
+        line=row["log.line"],
+    )
+
+
+@lru_cache(maxsize=4096)
+def _names_a_secret(name: str) -> bool:
+    """A value that stands alone cannot be told to be a secret; its name can."""
+    written = f'{name}="x7Qp0LmZ"'
+    return Redactor().text(written) != written
