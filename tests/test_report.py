@@ -201,12 +201,20 @@ def _with_citations(report: Report) -> Report:
     return replace(report, diagnoses=(replace(DIAGNOSIS, evidence=(gap, value, *DIAGNOSIS.evidence)),))
 
 
-def _shown(report: Report, width: int = 80, *, color: bool = False, details: bool = False, quiet: bool = False) -> str:
+def _shown(
+    report: Report,
+    width: int = 80,
+    *,
+    color: bool = False,
+    details: bool = False,
+    quiet: bool = False,
+    verbose: bool = False,
+) -> str:
     out = io.StringIO()
     console = Console(
         file=out, width=width, force_terminal=color, color_system="truecolor" if color else None, legacy_windows=False
     )
-    render_terminal(report, console, details=details, quiet=quiet)
+    render_terminal(report, console, details=details, quiet=quiet, verbose=verbose)
     return out.getvalue()
 
 
@@ -399,12 +407,42 @@ def test_details_show_all_evidence_sources_and_what_was_ruled_out() -> None:
     assert "--details" not in full
 
 
+def test_verbose_says_how_the_verdicts_came_about_without_all_evidence() -> None:
+    brief, verbose = _shown(EXAMPLE, 120), _shown(EXAMPLE, 120, verbose=True)
+    for wanted in (
+        "how       definitive rule in the window of attempt-1",
+        "antivirus-blocks-bcdr: ruled out: no crash of the program is recorded in the window",
+        "static-ip-in-guest needs network-config",
+        "antivirus-blocks-bcdr: the log covers the window",
+        "agent-stopped-windows",
+        "user.yml: field X is unknown",
+        "a cause is confirmed",
+    ):
+        assert wanted in verbose, wanted
+    assert "definitive rule in the window" not in brief
+    assert "network-config" not in brief
+    assert "inner.zip" not in verbose
+    assert "4: IaaSBcdrExtension.exe" not in verbose
+
+
+def test_a_path_breaks_between_its_folders_and_an_entry_stands_behind_a_bar() -> None:
+    deep = replace(DIAGNOSIS.evidence[0], source="device_0/Windows/System32/winevt/Logs/Microsoft-Windows-A.evtx")
+    lines = _shown(replace(EXAMPLE, diagnoses=(replace(DIAGNOSIS, evidence=(deep,)),)), 60).splitlines()
+    at = next(number for number, line in enumerate(lines) if "device_0" in line)
+    assert lines[at].endswith("device_0/Windows/System32/")
+    assert lines[at + 1].strip() == "winevt/Logs/Microsoft-Windows-A.evtx record 61"
+    assert any(line.strip().startswith("│ 0: IaaSBcdrExtension.exe") for line in lines)
+
+
 @pytest.mark.parametrize("details", [False, True])
 @pytest.mark.parametrize("width", [20, 60, 80, 200])
-def test_no_line_is_wider_than_the_terminal(width: int, details: bool) -> None:
+def test_no_line_is_wider_than_the_terminal_but_what_is_to_be_copied(width: int, details: bool) -> None:
+    copied = {doc.url for doc in DIAGNOSIS.docs} | {one.command for one in EXAMPLE.next_evidence}
+    copied |= {one.doc for one in EXAMPLE.errors if one.doc is not None}
     for report in (EXAMPLE, *(_fill(_with_citations(EXAMPLE), text) for text in HOSTILE)):
         lines = _shown(report, width, details=details).split("\n")
-        assert max(cell_len(line) for line in lines) <= width
+        assert copied <= {line.strip() for line in lines}
+        assert max(cell_len(line) for line in lines if line.strip() not in copied) <= width
 
 
 @pytest.mark.parametrize("verdict", ["cause-found", "no-fault-found", "cannot-tell"])

@@ -1,17 +1,17 @@
-"""``loganalyzer scan``: one bundle in, one report out."""
+"""``loganalyzer scan``: one bundle in, one report out, in as many forms as are asked for."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from loganalyzer.cli import EXIT_FINDING, EXIT_USAGE
 from loganalyzer.cli.options import (
-    cannot_write,
     choice_option,
     choices_of,
     color_option,
@@ -19,37 +19,33 @@ from loganalyzer.cli.options import (
     limit_options,
     limits_of,
     moment,
-    output_target,
     progress_shown,
     redact_option,
     zone_of,
 )
+from loganalyzer.cli.report_outputs import Target, format_option, targets_of, write_outputs
 from loganalyzer.cli.rule_files import own_rules, own_rules_option
 from loganalyzer.cli.what_was_read import status_of_reading, tell_idle, tell_unread
-from loganalyzer.pipeline import Scan, ScanOptions, scan
-from loganalyzer.redact import Redactor
-from loganalyzer.report.json_report import to_json
+from loganalyzer.pipeline import Judged, Progress, Scan, ScanOptions, judge, scan
+from loganalyzer.redact import Redactor, redact_report
 from loganalyzer.report.model import Report
 from loganalyzer.report.terminal import render_terminal
 from loganalyzer.windows import Ticket
 
 FAIL_ON = ("confirmed", "likely", "possible", "cannot-tell", "never")
-FORMATS = ("text", "json")
-SUFFIXES = {".json": "json", ".txt": "text"}
 
 
 @click.command("scan")
 @click.argument("bundle", nargs=-1, required=True)
-@click.option(
-    "-f", "--format", "form", type=click.Choice(FORMATS), default="text", help="What goes to standard output."
-)
+@format_option
 @click.option(
     "-o",
     "--output",
     "outputs",
     multiple=True,
     metavar="[FORMAT:]FILE",
-    help="Also write a file; the format by its suffix (.json, .txt) or prefix. May repeat; '-' is standard output.",
+    help="Also write a file; the format by its suffix (.json .md .sarif .xml .csv .ndjson .txt) or by prefix:"
+    " timesketch:FILE, elastic:FILE, and parquet:DIR for the tables. May repeat; '-' is standard output.",
 )
 @click.option("--error", "errors", multiple=True, metavar="CODE_OR_TEXT", help="What the portal said. May repeat.")
 @click.option("--at", metavar="TIME", help="When the backup failed, as ISO 8601 (2026-03-01T02:10). See --tz.")
@@ -58,6 +54,7 @@ SUFFIXES = {".json": "json", ".txt": "text"}
 @click.option("--exit-zero", is_flag=True, help="Exit 0 where a finding would give 1 or an unread source 3.")
 @redact_option
 @click.option("--details", is_flag=True, help="Show all evidence, all sources and what was ruled out.")
+@click.option("-v", "--verbose", is_flag=True, help="Also say how each verdict came about.")
 @click.option("-q", "--quiet", is_flag=True, help="Only the verdict, no progress.")
 @choice_option
 @own_rules_option
@@ -68,18 +65,46 @@ def command(bundle: tuple[str, ...], **given: Any) -> int:
 
     Several paths are read as one bundle of one VM. A faulty rule of your own (--rules) is told, and exits with 2.
     """
-    targets = [output_target(one, given["form"], SUFFIXES) for one in given["outputs"]]
+    targets = targets_of(given["outputs"], given["form"])
     rules, faults = own_rules(given["rules"])
     options = _options(given, rules)
     with progress_shown(given["quiet"], Redactor("tokens" if options.redact else "off")) as progress:
-        result = scan(bundle, options, stdin=sys.stdin.buffer if "-" in bundle else None, progress=progress)
-    if not any(path is None for _, path in targets):
-        targets.insert(0, (given["form"], None))
-    for form, path in targets:
-        _write(result.report, form, path, given)
+        result, judged = _scanned(bundle, options, progress, targets)
+    status = EXIT_USAGE if faults else _exit_status(result, given["fail_on"], given["exit_zero"])
+    to_console = partial(_show, result.report, given)
+    written = write_outputs(targets, result.report, status, to_console, partial(_write_tables, judged, options))
     tell_idle(result.idle)
     tell_unread(result.recognised, result.unread)
-    return EXIT_USAGE if faults else _exit_status(result, given["fail_on"], given["exit_zero"])
+    return status if written else EXIT_USAGE
+
+
+def _scanned(
+    bundle: Sequence[str], options: ScanOptions, progress: Progress, targets: Sequence[Target]
+) -> tuple[Scan, Judged | None]:
+    """The scan; and the rows behind it, which are kept only if their tables are asked for."""
+    stdin = sys.stdin.buffer if "-" in bundle else None
+    if all(target.form is not None for target in targets):
+        return scan(bundle, options, stdin=stdin, progress=progress), None
+    judged = judge(bundle, options, stdin=stdin, progress=progress)
+    reading, redactor = judged.reading, Redactor("tokens" if options.redact else "off")
+    report = redact_report(judged.report, redactor)
+    return Scan(report, reading.recognised, tuple(redactor.texts(reading.unread)), reading.idle), judged
+
+
+def _write_tables(judged: Judged | None, options: ScanOptions, folder: Path) -> None:
+    """The tables that ``export`` writes, redacted as there."""
+    from loganalyzer.tables.bundle import bundle_tables
+    from loganalyzer.tables.redaction import ColumnRedactor
+    from loganalyzer.tables.write import write_folder
+
+    assert judged is not None
+    tables = bundle_tables(judged, ColumnRedactor("tokens" if options.redact else "off"))
+    write_folder(tables, "parquet", folder, force=True)
+
+
+def _show(report: Report, given: dict[str, Any]) -> None:
+    shown = {name: given[name] for name in ("details", "quiet", "verbose")}
+    render_terminal(report, console_for(given["color"]), **shown)
 
 
 def _options(given: dict[str, Any], rules: tuple[tuple[str, str], ...]) -> ScanOptions:
@@ -91,25 +116,6 @@ def _options(given: dict[str, Any], rules: tuple[tuple[str, str], ...]) -> ScanO
         choices=choices_of(given["choices"]),
         rules=rules,
     )
-
-
-def _write(report: Report, form: str, path: Path | None, given: dict[str, Any]) -> None:
-    try:
-        if form == "json":
-            data = to_json(report)
-            if path is None:
-                sys.stdout.buffer.write(data)
-            else:
-                path.write_bytes(data)
-        elif path is None:
-            render_terminal(report, console_for(given["color"]), details=given["details"], quiet=given["quiet"])
-        else:
-            with path.open("w", encoding="utf-8") as file:
-                render_terminal(report, Console(file=file, width=120, no_color=True), details=True)
-    except OSError as error:
-        if path is None:
-            raise
-        raise cannot_write(path, error) from error
 
 
 def _exit_status(result: Scan, fail_on: str, exit_zero: bool) -> int:

@@ -8,20 +8,21 @@ from pathlib import Path
 from loganalyzer.errors import UsageError
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Writes a file whole or not at all, in UTF-8: another process may be reading it.
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Writes a file whole or not at all, text in UTF-8: another process may be reading it.
 
     Raises:
         UsageError: it cannot be written there.
     """
+    data = content.encode() if isinstance(content, str) else content
     try:
         if path.exists() and not path.is_file():  # a device or a pipe is written to, not replaced
-            path.write_text(text, encoding="utf-8")
+            path.write_bytes(data)
             return
         path = path.resolve()
         new = path.with_name(f"{path.name}.{os.getpid()}.new")
         try:
-            new.write_text(text, encoding="utf-8", newline="\n")
+            new.write_bytes(data)
             new.replace(path)
         finally:
             new.unlink(missing_ok=True)

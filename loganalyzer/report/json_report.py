@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any
 
 import orjson
 
 from loganalyzer.report.model import Report
-from loganalyzer.report.plain_text import plain_json
-
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+from loganalyzer.report.plain_text import plain_json, without_surrogates
 
 
 def to_json(report: Report) -> bytes:
@@ -23,7 +20,7 @@ def to_json(report: Report) -> bytes:
     Times are in UTC as ``2026-03-01T02:10:00Z``; six digits of a second follow only if they are not all zero. A
     character that JSON cannot hold (half of a UTF-16 pair) becomes U+FFFD; one that a terminal obeys is escaped.
     """
-    written = orjson.dumps(_plain(report), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    written = orjson.dumps(jsonable(report), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     return plain_json(written.decode()).encode()
 
 
@@ -39,15 +36,16 @@ def iso(time: datetime) -> str:
     return time.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
 
 
-def _plain(value: Any) -> Any:
+def jsonable(value: Any) -> Any:
+    """A value of a report as JSON has it: times in UTC as text, dataclasses and mappings as objects, valid Unicode."""
     if isinstance(value, str):
-        return _SURROGATE.sub("\ufffd", value)
+        return without_surrogates(value)
     if isinstance(value, datetime):
         return iso(value)
     if is_dataclass(value):
-        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+        return {each.name: jsonable(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, tuple | list):
-        return [_plain(inner) for inner in value]
+        return [jsonable(inner) for inner in value]
     if isinstance(value, Mapping):
-        return {_plain(key): _plain(inner) for key, inner in value.items()}
+        return {jsonable(key): jsonable(inner) for key, inner in value.items()}
     return value

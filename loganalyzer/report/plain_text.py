@@ -21,7 +21,12 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 def plain(text: str) -> str:
     """The text without anything that a terminal obeys but line feeds; tabs become four blanks."""
     text = _CONTROL.sub("", _LINE_END.sub("\n", _SEQUENCE.sub("", text)))
-    return _SURROGATE.sub("\ufffd", text).expandtabs(4)
+    return without_surrogates(text).expandtabs(4)
+
+
+def without_surrogates(text: str) -> str:
+    """The text with U+FFFD for halves of UTF-16 pairs, which no encoding of Unicode can hold."""
+    return _SURROGATE.sub("\ufffd", text)
 
 
 def plain_json(text: str) -> str:
