@@ -325,7 +325,10 @@ def _told(findings: Sequence[Finding]) -> str:
 
 
 #: What orders supported causes, smallest first; see `weight`.
-_Weight: TypeAlias = tuple[bool, bool, bool, int, bool, int, int, str]
+_Weight: TypeAlias = tuple[bool, bool, bool, bool, int, bool, int, int, str]
+
+#: Derived rows that tell what a machine has, such as its versions. Nothing has failed by them.
+_INVENTORY = "fact"
 
 
 def _rank(
@@ -333,7 +336,8 @@ def _rank(
 ) -> tuple[tuple[str, ...], Mapping[str, str]]:
     """Supported causes in order, and for each consequence the cause that it hangs under.
 
-    Upstream first; what is only possible never before something stronger; umbrella causes after all others.
+    Upstream first, also among what is only possible, which never comes before something stronger; umbrella causes after
+    all others; last what only a version makes possible.
     """
     supported = [name for name, one in verdicts.items() if one.verdict in SUPPORTED]
     firm = [name for name in supported if verdicts[name].verdict != "possible"]
@@ -342,7 +346,11 @@ def _rank(
         above = [other for other in firm if other != name and _leads(catalogue, other, name)]
         if above:
             roots[name] = min(above, key=lambda other: weights[other])
-    order = sorted(supported, key=lambda name: (name in roots and name in firm, weights[name]))
+    open_ones = [name for name in supported if name not in firm and not weights[name][0]]
+    behind = {name for name in open_ones if any(_leads(catalogue, other, name) for other in open_ones if other != name)}
+    order = sorted(
+        supported, key=lambda name: (name in roots and name in firm, weights[name][0], name in behind, weights[name])
+    )
     firm_first = [name for name in order if name in firm] + [name for name in order if name not in firm]
     return tuple(firm_first), roots
 
@@ -362,13 +370,17 @@ def _share(catalogue: Catalogue, one: str, other: str) -> bool:
 
 
 def weight(one: CauseVerdict, errors: Sequence[str], windows: Relevance) -> _Weight:
-    """Specific before umbrella, possible last, the last failed attempt before older ones; then strength and ticket."""
+    """Specific before umbrella, possible last, the last failed attempt before older ones; then strength and ticket.
+
+    What only a version makes possible comes behind all that failed.
+    """
     strengths = [_strength(finding) for finding in one.supports]
     last = windows.failed[-1] if windows.failed else None
     older = last is not None and not any(
         finding.start is None or last.holds(finding.start, finding.end, finding.assumed) for finding in one.supports
     )
     return (
+        one.verdict == "possible" and all(_is_inventory(finding) for finding in one.supports),
         one.cause.umbrella,
         one.verdict == "possible",
         older,
@@ -378,6 +390,10 @@ def weight(one: CauseVerdict, errors: Sequence[str], windows: Relevance) -> _Wei
         -strengths.count("strong"),
         one.cause.id,
     )
+
+
+def _is_inventory(finding: Finding) -> bool:
+    return all(source.category == _INVENTORY for source in finding.rule.logsources)
 
 
 def _bundle_verdict(

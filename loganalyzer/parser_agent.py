@@ -40,13 +40,16 @@ AGENT_GRAMMARS = (
     Grammar("local", f"{LOCAL}{REST}", SLASHES, "local"),
 )
 
-#: The same in an excerpt that lost its times.
-BARE_AGENT_GRAMMARS = tuple(
-    Grammar(
-        f"bare {one.id}", one.regex.replace(UTC_STAMP, r"^(?P<ts>)(?P<level>VERBOSE|INFO|WARNING|ERROR)"), "", "utc"
-    )
-    for one in AGENT_GRAMMARS
-    if one.zone == "utc"
+#: The same in an excerpt that lost its times; of the oldest era only what is worse than INFO has a mark of its own.
+BARE_AGENT_GRAMMARS = (
+    *(
+        Grammar(
+            f"bare {one.id}", one.regex.replace(UTC_STAMP, r"^(?P<ts>)(?P<level>VERBOSE|INFO|WARNING|ERROR)"), "", "utc"
+        )
+        for one in AGENT_GRAMMARS
+        if one.zone == "utc"
+    ),
+    Grammar("bare oldest", r"^(?P<ts>)(?P<level>ERROR|WARNING):(?P<msg>.*)$", "", "utc"),
 )
 
 _STAMP = r"^(\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d\.\d{6}Z?) (?:VERBOSE|INFO|WARNING|ERROR)(?: |$)"

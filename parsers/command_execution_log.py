@@ -46,11 +46,17 @@ COMMAND = f"{BRACKETED} (?:Executing command|Command): "
 #: waagent.log quotes the same lines, between lines of the agent's own.
 OTHER_HEAD = rf"{STAMP}(?!{BRACKET})"
 
+#: The folder of a log is called like the extension; agents up to 2.2.0 put one for its version below.
+FOLDER = re.compile(r"(?:^|/)log/azure/(?P<handler>[A-Za-z0-9]+(?:\.[A-Za-z0-9_-]+)+)/(?:[\d.]+/)?[^/]+$")
+
 VMSNAPSHOT = "Microsoft.Azure.RecoveryServices.VMSnapshotLinux"
 
 
 class CommandExecutionLog:
-    """One file an extension; its entries hold the extension's own stdout and stderr, cut to 3200 characters."""
+    """One file an extension; its entries hold the extension's own stdout and stderr, cut to 3200 characters.
+
+    An entry without the extension's bracket, such as the rest of one that was cut off, is of the folder's extension.
+    """
 
     name = "command_execution_log"
     title = "Commands that the Azure Linux agent ran for an extension (CommandExecution.log)"
@@ -68,7 +74,11 @@ class CommandExecutionLog:
     def parse(self, source: Source, context: ParseContext) -> Parsed:
         """One frame; an entry of a command goes on over the output that the command gave."""
         entries = read_entries(source, GRAMMARS, context)
-        rows = entries.rows.with_columns(pl.col("thread").alias("process.thread.name")).drop("thread", "grammar")
+        folder = FOLDER.search(source.path.replace("\\", "/"))
+        rows = entries.rows.with_columns(
+            pl.col("thread").alias("process.thread.name"),
+            pl.coalesce("handler", pl.lit(folder["handler"] if folder else None, dtype=pl.String)).alias("handler"),
+        ).drop("thread", "grammar")
         return parsed_log(source, entries, self.logsource, with_payloads(rows))
 
     @property
@@ -133,6 +143,12 @@ class CommandExecutionLog:
                     },
                     {"message": "no bracket", "handler": None},
                 ),
+            ),
+            Sample(
+                "only what a command printed: the extension is that of the folder",
+                f"vm01/var/log/azure/{VMSNAPSHOT}/CommandExecution.log",
+                b"[stderr]\nTraceback (most recent call last):\n",
+                ({"handler": VMSNAPSHOT, "message": "[stderr]\nTraceback (most recent call last):"},),
             ),
         )
 

@@ -47,8 +47,11 @@ GRAMMARS = (*AGENT_GRAMMARS, Grammar("oldest", f"{OLDEST}(?P<msg>.*)$", SLASHES,
 
 ANY_HEAD = "|".join((LOCAL, UTC_STAMP, OLDEST)).replace("?P<ts>", "?:").replace("?P<level>", "?:")
 #: A line of an excerpt without times; its level alone, and with what only the agent writes.
-BARE_HEAD = r"^(?:VERBOSE|INFO|WARNING|ERROR) "
-BARE_OWN_WORDS = rf"{BARE_HEAD}(?:ExtHandler|Daemon|[A-Z]\w+Handler) (?:ExtHandler|Daemon|LogCollector|Firewall) "
+BARE_HEAD = r"^(?:(?:VERBOSE|INFO|WARNING|ERROR) |(?:WARNING|ERROR):(?=\S))"
+BARE_OWN_WORDS = (
+    r"^(?:VERBOSE|INFO|WARNING|ERROR) (?:ExtHandler|Daemon|[A-Z]\w+Handler) "
+    r"(?:ExtHandler|Daemon|LogCollector|Firewall) "
+)
 #: What only the agent writes: its role in front of a message, or its own name in the oldest eras. CommandExecution.log
 #: has the same grammar, with an extension's bracket in every line.
 OWN_WORDS = (
@@ -298,6 +301,16 @@ def _mixed_samples() -> tuple[Sample, ...]:
                 {"handler": "Example.RunCommand", "handler_version": "1.3", "message": "Enable"},
                 {"process.thread.name": "EnvHandler", "message": "Stopped"},
                 {"log.logger": "Daemon", "message": "Run daemon"},
+            ),
+        ),
+        Sample(
+            "an excerpt of the oldest era that lost its times",
+            SAMPLE_PATH,
+            b"ERROR:UpdateGoalState failed.\nWARNING:Failed to fetch goalstate\nERROR:\n",
+            (
+                {"@timestamp": None, "time.assumed": None, "log.level": "ERROR", "message": "UpdateGoalState failed."},
+                {"log.level": "WARNING", "message": "Failed to fetch goalstate"},
+                {"log.level": "ERROR", "message": ""},
             ),
         ),
     )

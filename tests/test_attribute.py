@@ -283,6 +283,25 @@ def test_what_is_only_possible_never_stands_before_something_stronger() -> None:
     assert run(texts, [agent(("02:00", "alpha"), ("02:01", "beta"))]).ranked[0] == "wireserver-blocked"
 
 
+def test_an_old_version_stands_behind_what_failed_even_behind_an_umbrella_cause() -> None:
+    fact = "product: linux\ncategory: fact"
+    texts = [
+        rule(1, "agent-outdated-linux", "2.2.10", strength="weak", source=fact),
+        rule(2, "status-upload-failed", "alpha", strength="weak"),
+    ]
+    frame = agent(("02:00", "Agent WALinuxAgent-2.2.10 is running as the goal state agent"), ("02:01", "alpha"))
+    assert run(texts, [frame]).ranked == ("status-upload-failed", "agent-outdated-linux")
+
+
+def test_among_what_is_only_possible_the_most_upstream_comes_first() -> None:
+    texts = [
+        rule(1, "agent-certificate-missing-or-expired", "alpha", strength="weak"),
+        rule(2, "agent-lib-dir-moved", "beta", strength="weak"),
+    ]
+    ranked = run(texts, [agent(("02:00", "alpha"), ("02:01", "beta"))]).ranked
+    assert ranked == ("agent-lib-dir-moved", "agent-certificate-missing-or-expired")
+
+
 def test_an_umbrella_cause_stands_after_a_cause_of_its_own() -> None:
     texts = [
         rule(1, "snapshot-status-unavailable", "alpha", strength="definitive"),

@@ -139,6 +139,16 @@ def test_an_outage_that_ends_is_recovered_and_counts_its_failures() -> None:
     assert wire == [(2, "true", "next", 1200), (1, "false", "bundle_end", 1800)]
 
 
+def test_an_outage_at_the_end_of_an_excerpt_without_times_is_open_and_one_that_ended_is_left_out() -> None:
+    bad = "[HttpError] [HTTP Failed] GET http://168.63.129.16/machine/ -- IOError timed out -- 6 attempts made"
+    good = "Fetch goal state from WireServer completed"
+    for messages, expected in (([bad, good, bad, bad], [(2, "bundle_end", 0)]), ([bad, good], [])):
+        frame = make_frame(WAAGENT, "waagent.log", *({"message": message} for message in messages))
+        rows = derived_rows([frame], LogSource("linux", "waagent", "gap"))
+        found = [(row["count"], row["closed_by"], row["seconds"]) for row in rows if row["series"] == "wireserver"]
+        assert found == expected
+
+
 def test_an_event_that_fits_two_patterns_of_a_series_counts_once() -> None:
     both = "[HTTP Failed] GET http://168.63.129.16/machine -- IOError [Errno 110] timed out 168.63.129.16"
     frame = make_frame(WAAGENT, "waagent.log", {"at": "2026-03-01 01:00", "message": both})

@@ -61,16 +61,16 @@ def gap_frames(
     cut = _cut_logs(frames, damaged)
     for entry in table:
         source = LogSource(entry.logsource.product, entry.logsource.service, "gap")
-        good, bad = _events(frames, entry.good), _events(frames, entry.bad)
-        rows[source].extend(_outages(entry, good, bad, times, cut))
-        rows[source].extend(_silences(entry, good, times, cut))
+        good, bad = _found(frames, entry.good), _found(frames, entry.bad)
+        rows[source].extend(_outages(entry, by_time(good), by_time(bad), times, cut))
+        rows[source].extend(_outages_by_place(entry, good, bad, times))
+        rows[source].extend(_silences(entry, by_time(good), times, cut))
     return [derived_frame(source, own, GAP_COLUMNS) for source, own in sorted(rows.items()) if own]
 
 
-def _events(frames: Sequence[EventFrame], patterns: Sequence[Pattern]) -> list[Hit]:
-    """The events that fit any of the patterns, each once, by time."""
-    found = {(hit.path, hit.sequence): hit for pattern in patterns for hit in find(frames, pattern)}
-    return by_time(found.values())
+def _found(frames: Sequence[EventFrame], patterns: Sequence[Pattern]) -> list[Hit]:
+    """The events that fit any of the patterns, each once."""
+    return list({(hit.path, hit.sequence): hit for pattern in patterns for hit in find(frames, pattern)}.values())
 
 
 def _times_by_log(frames: Sequence[EventFrame]) -> dict[str, list[datetime]]:
@@ -122,6 +122,23 @@ def _outages(
         end = max(times.get(_log(opened[-1]), []), default=opened[-1].time)
         closed_by = "cut" if _log(opened[-1]) in cut else "bundle_end"
         rows.append(_gap(entry, "outage", opened[0], opened[-1], end, closed_by, len(opened), times))
+    return rows
+
+
+def _outages_by_place(
+    entry: SeriesRow, good: Sequence[Hit], bad: Sequence[Hit], times: dict[str, list[datetime]]
+) -> list[dict[str, Any]]:
+    """The outage that is open at the end of an excerpt which lost its times: only what stands where in it is known.
+
+    Closed ones are left out, for nobody knows when they were.
+    """
+    rows = []
+    for path in sorted({hit.path or "" for hit in bad if hit.time is None and _log(hit) not in times}):
+        last = max((hit.sequence or 0 for hit in good if (hit.path or "") == path), default=-1)
+        opened = [hit for hit in bad if (hit.path or "") == path and (hit.sequence or 0) > last]
+        if opened:
+            opened.sort(key=lambda hit: hit.sequence or 0)
+            rows.append(_gap(entry, "outage", opened[0], opened[-1], None, "bundle_end", len(opened), times))
     return rows
 
 
