@@ -28,6 +28,7 @@ from loganalyzer.intake.layout import Layout, place, recognise_layout, relative
 from loganalyzer.known_files import is_private, known_file
 from loganalyzer.near_misses import near_misses
 from loganalyzer.parser import ParseContext, Parsed
+from loganalyzer.plugins import GROUPS, blame, installed, watch
 from loganalyzer.redact import Redactor, is_secret_file, redact_report
 from loganalyzer.registry import Choice, Recognised, parsers
 from loganalyzer.report.build import build_body
@@ -36,6 +37,7 @@ from loganalyzer.report.model import (
     CatalogueInfo,
     Coverage,
     CoverageStatus,
+    PluginEntry,
     Receipt,
     Report,
     RulesRun,
@@ -43,6 +45,7 @@ from loganalyzer.report.model import (
     UnableRule,
 )
 from loganalyzer.report.state import settings
+from loganalyzer.rule_packs import RulePack, rule_packs
 from loganalyzer.schema import EventFrame, LogSource, conform
 from loganalyzer.sigma.load import Loaded, load_rules
 from loganalyzer.sigma.match import Matches, match
@@ -195,7 +198,7 @@ def scan(
     options = options or ScanOptions()
     judged = judge(inputs, options, stdin=stdin, progress=progress)
     redactor = Redactor("tokens" if options.redact else "off")
-    report = redact_report(judged.report, redactor)
+    report = redacted(judged.report, redactor)
     reading = judged.reading
     return Scan(report, reading.recognised, tuple(redactor.texts(reading.unread)), reading.idle)
 
@@ -212,13 +215,45 @@ def judge(
     Raises:
         LogAnalyzerError: an input does not exist, or the built-in rules or catalogue are broken.
     """
-    report_progress = progress or (lambda phase, name, size: None)
+    with watch() as faults:
+        judged = _judge(inputs, options, stdin, progress or (lambda phase, name, size: None))
+        in_use = tuple(plugin for group in GROUPS for plugin in installed(group))
+        entries = tuple(
+            PluginEntry(one.group, one.name, one.distribution, one.version, faults.of(one)) for one in in_use
+        )
+    return replace(judged, report=replace(judged.report, plugins=entries))
+
+
+def redacted(report: Report, redactor: Redactor) -> Report:
+    """The report without secrets; a redactor of a plug-in that fails on it is named in it.
+
+    Raises:
+        TypeError: a field holds a kind of value that cannot be searched for strings.
+    """
+    with watch() as faults:
+        report = redact_report(report, redactor)
+        fresh = {(one.plugin.group, one.plugin.name, one.plugin.distribution): one.what for one in faults}
+    plugins = tuple(
+        one
+        if one.fault is not None or (fault := fresh.get((one.group, one.name, one.distribution))) is None
+        else replace(one, fault=redactor.text(fault))
+        for one in report.plugins
+    )
+    return replace(report, plugins=plugins)
+
+
+def _judge(
+    inputs: Sequence[str | os.PathLike[str]],
+    options: ScanOptions,
+    stdin: BinaryIO | None,
+    report_progress: Progress,
+) -> Judged:
     reading = read(inputs, options, stdin, report_progress)
     report_progress("matching", "", 0)
     catalogue = load_catalogue()
     derived = derive(reading.frames, load_tables(), reading.damaged, reading.torn)
     frames = [*(frame for frame in reading.frames if frame.logsource.category != "config"), *derived.frames]
-    rules = rules_with(options.rules)
+    rules = rules_with(options.rules, rule_packs())
     correlating = correlated(rules.correlations, frames, match(rules.rules, frames))
     frames, matches = [*frames, *correlating.frames], correlating.matches
     signatures: tuple[Rule | Correlation, ...] = (*rules.rules, *rules.correlations)
@@ -360,24 +395,42 @@ def builtin_rules() -> Loaded:
         return without_examples(load_rules(texts))
 
 
-@lru_cache(maxsize=1)
-def rules_with(own: tuple[tuple[str, str], ...]) -> Loaded:
-    """The built-in signatures and rules of one's own (paths and texts); one's own stands for a built-in of its id.
+def rules_with(own: tuple[tuple[str, str], ...], packs: tuple[RulePack, ...] = ()) -> Loaded:
+    """The built-in signatures, those of plug-ins, and rules of one's own (paths and texts).
 
-    A rule that speaks of a cause which the catalogue does not hold is a fault, and is left out.
+    Of several with an id a pack's stands for a built-in one, and one's own for both. A rule that speaks of a cause
+    which the catalogue does not hold is a fault, and is left out.
     """
-    builtin = builtin_rules()
-    if not own:
-        return builtin
-    loaded = load_rules(dict(own))
+    rules = builtin_rules()
+    for pack in packs:
+        added = _own(pack.texts)
+        if added.faults:
+            first = added.faults[0]
+            blame(pack.plugin, f"{len(added.faults)} faulty rules, the first: {first.what} ({first.where})")
+        rules = _together(rules, added)
+    return _together(rules, _own(own)) if own else rules
+
+
+@lru_cache(maxsize=16)
+def _own(texts: tuple[tuple[str, str], ...]) -> Loaded:
+    """Rules that are not of this package, compiled once in a process."""
+    loaded = load_rules(dict(texts))
     causes = load_catalogue().causes
     mine: tuple[Rule | Correlation, ...] = (*loaded.rules, *loaded.correlations)
     faults = {one.id: fault for one in mine if (fault := _stray(one, causes))}
-    taken = {one.id for one in mine}
     return Loaded(
-        (*_without(builtin.rules, taken), *_without(loaded.rules, faults)),
-        (*builtin.faults, *loaded.faults, *faults.values()),
-        (*_without(builtin.correlations, taken), *_without(loaded.correlations, faults)),
+        tuple(_without(loaded.rules, faults)),
+        (*loaded.faults, *faults.values()),
+        tuple(_without(loaded.correlations, faults)),
+    )
+
+
+def _together(base: Loaded, added: Loaded) -> Loaded:
+    taken = {one.id for one in (*added.rules, *added.correlations)}
+    return Loaded(
+        (*_without(base.rules, taken), *added.rules),
+        (*base.faults, *added.faults),
+        (*_without(base.correlations, taken), *added.correlations),
     )
 
 

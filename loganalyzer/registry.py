@@ -1,20 +1,37 @@
-"""Discovery of parsers, and the choice of one for a source."""
+"""Discovery of parsers, and the choice of one for a source.
+
+The parsers of other packages are plug-ins: one that cannot be loaded is left out, and one that raises loses only what
+it was asked about. Either is recorded as a fault (`loganalyzer.plugins`).
+"""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.metadata import entry_points
+
+import polars as pl
 
 from loganalyzer.errors import Location, LogAnalyzerError
 from loganalyzer.known_files import is_private
-from loganalyzer.parser import HEAD_SIZE, Claim, Parser
+from loganalyzer.parser import (
+    HEAD_SIZE,
+    Claim,
+    ParseContext,
+    Parsed,
+    Parser,
+    Sample,
+    conform,
+    rejected_whole,
+)
+from loganalyzer.plugins import PARSERS, Plugin, blame, installed, load
+from loganalyzer.schema import EventFrame, LogSource
 from loganalyzer.source import Source, fits_glob
 
-ENTRY_POINT_GROUP = "loganalyzer.parsers"
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 #: The strength of a claim that a user made.
 CHOSEN = 100
@@ -40,28 +57,139 @@ class Choice:
         return fits_glob(path, self.glob)
 
 
-@lru_cache(maxsize=1)
 def parsers() -> tuple[Parser, ...]:
     """All parsers, sorted by name: those of this package by walking its folder, others by entry point.
 
+    Of several parsers with a name, that of this package is used, else the first by entry point and distribution.
+
     Raises:
-        LogAnalyzerError: two parsers have the same name.
+        LogAnalyzerError: two parsers of this package have the same name.
     """
-    found: list[Parser] = []
+    plugged = installed(PARSERS)
+    return _with_plugged(plugged) if plugged else _builtin()
+
+
+@lru_cache(maxsize=1)
+def _builtin() -> tuple[Parser, ...]:
     package = importlib.import_module("loganalyzer.parsers")
-    for module in pkgutil.iter_modules(package.__path__):
-        if not module.name.startswith("_"):
-            found.append(importlib.import_module(f"loganalyzer.parsers.{module.name}").parser)
-    found.extend(point.load() for point in entry_points(group=ENTRY_POINT_GROUP))
+    found: list[Parser] = [
+        importlib.import_module(f"loganalyzer.parsers.{module.name}").parser
+        for module in pkgutil.iter_modules(package.__path__)
+        if not module.name.startswith("_")
+    ]
     names = [parser.name for parser in found]
     for name in names:
         if names.count(name) > 1:
-            raise LogAnalyzerError(
-                f"two parsers are called {name!r}",
-                Location(ENTRY_POINT_GROUP),
-                "uninstall one of the packages that bring a parser of this name",
-            )
+            raise LogAnalyzerError(f"two parsers are called {name!r}", Location("parsers/"), "rename one of them")
     return tuple(sorted(found, key=lambda parser: parser.name))
+
+
+def _with_plugged(plugged: Sequence[Plugin]) -> tuple[Parser, ...]:
+    by_name = {parser.name: parser for parser in _builtin()}
+    for plugin in plugged:
+        inner = load(plugin, _checked)
+        if inner is None:
+            continue
+        if inner.name in by_name:
+            blame(plugin, f"another parser is called {inner.name!r}; rename this one")
+        else:
+            by_name[inner.name] = PluginParser(plugin, inner)
+    return tuple(by_name[name] for name in sorted(by_name))
+
+
+def _checked(found: object) -> Parser:
+    """The parser, if it has all that a parser has.
+
+    Raises:
+        TypeError: it lacks something, or something is of another kind.
+    """
+    kinds = {"name": str, "title": str, "logsource": LogSource, "paths": tuple, "samples": tuple}
+    for name, kind in kinds.items():
+        if not isinstance(getattr(found, name, None), kind):
+            raise TypeError(f"it is no parser: its {name} is not a {kind.__name__}")
+    name, paths = getattr(found, "name", ""), getattr(found, "paths", ())
+    if not _NAME.fullmatch(name):
+        raise TypeError(f"its name {name!r} is not in snake_case")
+    if not all(isinstance(path, str) for path in paths):
+        raise TypeError("its paths are not all str")
+    for name in ("claim", "parse"):
+        if not callable(getattr(found, name, None)):
+            raise TypeError(f"it is no parser: it has no method {name}")
+    return found  # type: ignore[return-value]  # what the protocol asks for was looked at above
+
+
+@dataclass(frozen=True, slots=True)
+class PluginParser:
+    """The parser of a plug-in behind a guard: what it raises or wrongly gives is a fault and costs one source."""
+
+    plugin: Plugin
+    inner: Parser
+
+    @property
+    def name(self) -> str:
+        """As the plug-in names it; so are the others."""
+        return self.inner.name
+
+    @property
+    def title(self) -> str:
+        """One line for ``loganalyzer formats``."""
+        return self.inner.title
+
+    @property
+    def logsource(self) -> LogSource:
+        """The log source of its (main) frame."""
+        return self.inner.logsource
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Where the file lies on a VM."""
+        return self.inner.paths
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """Proofs of the format."""
+        return self.inner.samples
+
+    def claim(self, path: str, head: bytes) -> Claim | None:
+        """The plug-in's claim; None where it fails."""
+        try:
+            claim = self.inner.claim(path, head)
+            if claim is None or (isinstance(claim, Claim) and 0 <= claim.strength <= CHOSEN):
+                return claim
+            blame(self.plugin, f"claim gives {claim!r}, not a Claim of 0 to {CHOSEN} or None")
+        except _FAILURES as error:
+            blame(self.plugin, error)
+        return None
+
+    def parse(self, source: Source, context: ParseContext) -> Parsed:
+        """What the plug-in makes of a source; where it fails, all of it is rejected, with the reason."""
+        try:
+            return _sound(self.inner.parse(source, context), source)
+        except _FAILURES as error:
+            fault = blame(self.plugin, error)
+            return rejected_whole(source, f"{self.plugin} failed: {fault.what}")
+
+
+#: What code of others may raise; a panic of polars is no Exception.
+_FAILURES = (Exception, pl.exceptions.PanicException)
+
+
+def _sound(parsed: Parsed, source: Source) -> Parsed:
+    """The result of a plug-in, if all that follows can rely on it.
+
+    Raises:
+        TypeError: it is of another kind.
+        ValueError: it does not account for every byte.
+        polars.exceptions.PolarsError: a shared column cannot be of its type.
+    """
+    if not isinstance(parsed, Parsed) or not all(isinstance(frame, EventFrame) for frame in parsed.frames):
+        raise TypeError("parse gives no Parsed of EventFrames")
+    told = parsed.parsed_bytes + parsed.rejected_bytes + parsed.skipped_bytes
+    if told != source.size:
+        raise ValueError(f"parse accounts for {told} bytes of {source.size}")
+    for frame in parsed.frames:
+        conform(frame.rows)
+    return parsed
 
 
 def recognise(source: Source, choices: Sequence[Choice] = ()) -> Recognised | None:

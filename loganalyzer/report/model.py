@@ -302,6 +302,17 @@ class RulesRun:
 
 
 @dataclass(frozen=True, slots=True)
+class PluginEntry:
+    """An entry point of another package that was switched on. ``fault``: what it did wrong first; null: nothing."""
+
+    group: str = field(metadata=OURS)
+    name: str = field(metadata=OURS)
+    distribution: str | None = field(metadata=OURS)
+    version: str | None = field(metadata=OURS)
+    fault: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """The JSON report, version 1: additions are allowed, changes are not."""
 
@@ -322,3 +333,4 @@ class Report:
     coverage: tuple[Coverage, ...]
     rules: RulesRun
     settings: tuple[Setting, ...] = ()
+    plugins: tuple[PluginEntry, ...] = ()
