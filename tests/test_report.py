@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -17,188 +16,21 @@ from rich.console import Console
 
 from loganalyzer.redact import NOT_BUNDLE_TEXT, Redactor, redact_report
 from loganalyzer.report.json_report import iso, schema, to_json
-from loganalyzer.report.model import (
-    SCHEMA,
-    AttemptEntry,
-    Bundle,
-    CatalogueInfo,
-    Citation,
-    Coverage,
-    Diagnosis,
-    Doc,
-    ErrorEntry,
-    Evidence,
-    NextEvidence,
-    Receipt,
-    Report,
-    Rival,
-    RuledOut,
-    RulesRun,
-    Tool,
-    UnableRule,
-    Unattributed,
-    Undecided,
-)
+from loganalyzer.report.model import Report, RuledOut
 from loganalyzer.report.plain_text import cut_end, one_line, plain
 from loganalyzer.report.terminal import render_terminal
-
-WHEN = datetime(2026, 3, 1, 2, 10, 32, 125000, tzinfo=UTC)
-SAS = "hfRh7gz%2BUE7sUtYwq1Zk0PaLmN3vX9dC5bT8rJ4eW6y%3D"
-WORD = "S3cr3t/Pa55w0rd"
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _citation(original: str, source: str = "logs/WaAppAgent.log", line: int = 7) -> Citation:
-    return Citation(source, line, line * 100, None, WHEN, original, _sha256(original), False)
-
-
-def _evidence(
-    original: str, source: str = "logs/AppLocker.evtx", offset: int = 4096, record: int | None = 61
-) -> Evidence:
-    return Evidence(
-        kind="line" if record is None else "record",
-        rule="6d1d7d3f-5f62-4a2f-9d0a-0f3e4f6f8a01",
-        rule_title="AppLocker kept a program from running",
-        role="supports",
-        strength="definitive",
-        source=source,
-        line=12 if record is None else None,
-        offset=offset,
-        length=len(original),
-        record_id=record,
-        timestamp=WHEN,
-        time_assumed=None,
-        original=original,
-        message=original,
-        sha256=_sha256(original),
-        redacted=False,
-        bounds=(),
-        derived_from=(),
-    )
-
-
-def _coverage(source: str, **changes: Any) -> Coverage:
-    coverage = Coverage(
-        source=source,
-        logsource="windows/applocker",
-        parser="evtx_log",
-        why="named and built like an event log",
-        bytes=69632,
-        parsed_bytes=69632,
-        rejected_bytes=0,
-        skipped_bytes=0,
-        lines=131,
-        events=131,
-        rejected=0,
-        first=WHEN - timedelta(days=2),
-        last=WHEN,
-        gaps=(("2026-02-28T01:00:00Z", "2026-02-28T03:00:00Z"),),
-        status="read",
-        notes=(),
-    )
-    return replace(coverage, **changes)
-
-
-DIAGNOSIS = Diagnosis(
-    rank=1,
-    cause="app-control-blocks-bcdr",
-    title="AppLocker blocks IaaSBcdrExtension.exe",
-    verdict="confirmed",
-    summary="A rule of AppLocker or WDAC does not let the backup extension's program run, so no snapshot is taken.",
-    platform="windows",
-    first_seen=WHEN - timedelta(days=1),
-    last_seen=WHEN,
-    count=5,
-    error_codes=("ExtensionSnapshotFailedNoSecureNetwork", "GuestAgentSnapshotTaskStatusError"),
-    chain=("app-control-blocks-bcdr", "extension-command-not-run", "GuestAgentSnapshotTaskStatusError"),
-    consequences=("vss-writer-timeout",),
-    rivals=(Rival("antivirus-blocks-bcdr", "ruled out: no crash of the program is recorded in the window"),),
-    remedies=("Allow the extension's publisher in the AppLocker policy.", "Start an on-demand backup."),
-    docs=(Doc("Troubleshoot backup", "https://learn.microsoft.com/azure/backup/backup-azure-vms-troubleshoot"),),
-    how="definitive rule in the window of attempt-1",
-    evidence=tuple(
-        _evidence(f"{number}: IaaSBcdrExtension.exe was prevented from running.", offset=number) for number in range(5)
-    ),
+from tests.example_reports import (
+    DIAGNOSIS,
+    EXAMPLE,
+    HOSTILE,
+    SAS,
+    WHEN,
+    WORD,
+    evidence_of,
+    filled,
+    sha256,
+    with_citations,
 )
-
-EXAMPLE = Report(
-    schema=SCHEMA,
-    tool=Tool("0.1.0"),
-    catalogue=CatalogueInfo("2026.1", 90, 140),
-    bundle=Bundle("/data/vm01.zip", "disk-inspect", "windows", ("VM01",), "0" * 64, WHEN - timedelta(days=2), WHEN),
-    verdict="cause-found",
-    diagnoses=(DIAGNOSIS,),
-    errors=(
-        ErrorEntry(
-            "GuestAgentSnapshotTaskStatusError",
-            "Could not communicate with the VM agent for snapshot status",
-            "https://learn.microsoft.com/azure/backup/backup-azure-troubleshoot-vm-backup-fails-snapshot-timeout",
-            ("app-control-blocks-bcdr",),
-        ),
-    ),
-    attempts=(
-        AttemptEntry("attempt-1", WHEN, WHEN + timedelta(minutes=5), "command", "failed", ("402",), ("a.log",)),
-        AttemptEntry("attempt-2", WHEN, None, "unknown", "unfinished", (), ()),
-    ),
-    undecided=(Undecided("static-ip-in-guest", ("network-config",), ("ipconfig /all > ip.txt",), "not in the bundle"),),
-    ruled_out=(RuledOut("antivirus-blocks-bcdr", "the log covers the window", (_evidence("all well"),)),),
-    clear=("agent-stopped-windows",),
-    next_evidence=(
-        NextEvidence(
-            "codeintegrity-evtx",
-            "Code Integrity channel",
-            ("app-control-blocks-bcdr",),
-            "not in the bundle",
-            "wevtutil epl Microsoft-Windows-CodeIntegrity/Operational CodeIntegrity.evtx",
-        ),
-    ),
-    receipt=Receipt(4, 90000, 89000, 400, 600, 1356, 90, WHEN - timedelta(days=2), WHEN, 30, "a cause is confirmed"),
-    unattributed=(Unattributed("Error <*> in module <*>", 3, "Error 5 in module 7"),),
-    coverage=(
-        _coverage("windows/winevt/Logs/Microsoft-Windows-AppLocker%4EXE and DLL.evtx"),
-        _coverage("cut.log.gz", status="partial", notes=("the gz ends early",), rejected=2, rejected_bytes=400),
-        _coverage("photo.jpg", status="unrecognised", why="no parser knows it", events=0, logsource=None, parser=None),
-        _coverage("inner.zip", status="archive", events=0, first=None, last=None, logsource=None, parser=None),
-    ),
-    rules=RulesRun(89, (UnableRule("user.yml", "field X is unknown"),)),
-)
-
-HOSTILE = (
-    "[red]markup[/red] [link=file:///etc/passwd]x[/link] \\[bold]",
-    "\x1b[2J\x1b[31mred\x1b[0m \x1b]0;title\x07 \x1b]8;;http://evil\x1b\\link \x9b5A \x1b]52;c;never closed",
-    "back\x08\x08 bell\x07 nul\x00 cr\rover\nwritten \x85 \u2028 next",
-    "rtl \u202eexe.gpj\u202c \u2066iso\u2069 \u200b zero \U000e0041 tag \ud800 half",
-    "x" * 1500,
-    "漢字" * 200 + " e\u0301" * 50,
-    "tab\tone\t\ttwo",
-    "",
-    "   \n\n  ",
-)
-
-
-def _fill(value: Any, text: str) -> Any:
-    """The value with ``text`` in every string that may come from a bundle."""
-    if isinstance(value, str):
-        return text
-    if is_dataclass(value) and not isinstance(value, type):
-        changes = {
-            each.name: _fill(getattr(value, each.name), text)
-            for each in fields(value)
-            if not each.metadata.get(NOT_BUNDLE_TEXT)
-        }
-        return replace(value, **changes)
-    if isinstance(value, tuple):
-        return tuple(_fill(inner, text) for inner in value)
-    return value
-
-
-def _with_citations(report: Report) -> Report:
-    gap = replace(DIAGNOSIS.evidence[0], kind="gap", bounds=(_citation("before"), _citation("after", line=9)))
-    value = replace(DIAGNOSIS.evidence[0], kind="value", derived_from=(_citation("Extensions.Enabled=n"),))
-    return replace(report, diagnoses=(replace(DIAGNOSIS, evidence=(gap, value, *DIAGNOSIS.evidence)),))
 
 
 def _shown(
@@ -223,7 +55,7 @@ def _shown(
 
 def test_the_json_of_a_report_is_valid_by_the_schema_that_ships() -> None:
     Draft202012Validator.check_schema(schema())
-    errors = list(Draft202012Validator(schema()).iter_errors(json.loads(to_json(_with_citations(EXAMPLE)))))
+    errors = list(Draft202012Validator(schema()).iter_errors(json.loads(to_json(with_citations(EXAMPLE)))))
     assert errors == []
 
 
@@ -254,7 +86,7 @@ def _dataclasses(value: Any) -> Iterator[Any]:
 
 def test_the_schema_names_the_fields_of_every_part_in_order() -> None:
     described = schema()
-    seen = {type(value) for value in _dataclasses(_with_citations(EXAMPLE))}
+    seen = {type(value) for value in _dataclasses(with_citations(EXAMPLE))}
     assert len(seen) > 15
     for part in seen:
         definition = described if part is Report else described["$defs"][part.__name__]
@@ -265,7 +97,7 @@ def test_the_schema_names_the_fields_of_every_part_in_order() -> None:
 
 
 def test_the_same_report_gives_the_same_bytes_with_one_line_end_at_the_end() -> None:
-    secret = _fill(_with_citations(EXAMPLE), f"password={WORD} x?sig={SAS}")
+    secret = filled(with_citations(EXAMPLE), f"password={WORD} x?sig={SAS}")
     first, second = (to_json(redact_report(secret, Redactor())) for _ in range(2))
     assert first == second
     assert to_json(EXAMPLE).endswith(b"}\n")
@@ -279,7 +111,7 @@ def test_times_are_utc_with_six_digits_or_none() -> None:
 
 def test_json_holds_any_text() -> None:
     for text in HOSTILE:
-        parts = json.loads(to_json(_fill(EXAMPLE, text)))
+        parts = json.loads(to_json(filled(EXAMPLE, text)))
         assert parts["unattributed"][0]["example"] == text.replace("\ud800", "\ufffd")
 
 
@@ -293,7 +125,7 @@ def test_no_string_of_a_bundle_keeps_a_secret_in_json_or_at_the_terminal() -> No
         (WORD, f"<UserPassword>{WORD}</UserPassword>"),
         ("q1w2e3r4", "-----BEGIN PRIVATE KEY-----\nq1w2e3r4\n-----END PRIVATE KEY-----"),
     ):
-        report = redact_report(_fill(_with_citations(EXAMPLE), text), Redactor())
+        report = redact_report(filled(with_citations(EXAMPLE), text), Redactor())
         parts = to_json(report).decode()
         assert secret not in parts
         assert secret.replace("/", "\\/") not in parts
@@ -302,18 +134,18 @@ def test_no_string_of_a_bundle_keeps_a_secret_in_json_or_at_the_terminal() -> No
 
 
 def test_a_changed_entry_is_marked_and_its_hash_is_of_what_is_shown() -> None:
-    clean, secret = _evidence("nothing here", offset=1), _evidence(f"password={WORD}", offset=2)
+    clean, secret = evidence_of("nothing here", offset=1), evidence_of(f"password={WORD}", offset=2)
     report = replace(EXAMPLE, diagnoses=(replace(DIAGNOSIS, evidence=(clean, secret)),))
     kept, changed = redact_report(report, Redactor()).diagnoses[0].evidence
     assert kept == clean
     assert (changed.original, changed.redacted) == ("password=<password:1>", True)
-    assert changed.sha256 == _sha256("password=<password:1>")
+    assert changed.sha256 == sha256("password=<password:1>")
 
 
 def test_tokens_are_numbered_in_source_order_not_in_report_order() -> None:
-    later = _evidence("password=zz2", source="b.log", offset=5)
-    middle = _evidence("password=zz1", source="a.log", offset=900)
-    first = _evidence("password=zz0", source="a.log", offset=20)
+    later = evidence_of("password=zz2", source="b.log", offset=5)
+    middle = evidence_of("password=zz1", source="a.log", offset=900)
+    first = evidence_of("password=zz0", source="a.log", offset=20)
     report = replace(EXAMPLE, diagnoses=(replace(DIAGNOSIS, summary="password=zz9", evidence=(later, middle, first)),))
     diagnosis = redact_report(report, Redactor()).diagnoses[0]
     assert [one.original[-3:-1] for one in diagnosis.evidence] == [":3", ":2", ":1"]
@@ -329,7 +161,7 @@ def test_words_of_the_catalogue_are_not_redacted_and_off_changes_nothing() -> No
 
 
 def test_nothing_of_a_key_file_is_shown() -> None:
-    report = replace(EXAMPLE, ruled_out=(RuledOut("x", "y", (_evidence("MIIB", source="a.zip!lib/AB12.prv"),)),))
+    report = replace(EXAMPLE, ruled_out=(RuledOut("x", "y", (evidence_of("MIIB", source="a.zip!lib/AB12.prv"),)),))
     (one,) = redact_report(report, Redactor()).ruled_out[0].evidence
     assert one.original == "<file:1>"
     assert one.redacted
@@ -396,7 +228,7 @@ def test_a_diagnosis_shows_its_proof_what_it_leads_to_and_what_to_do() -> None:
 
 
 def test_details_show_all_evidence_sources_and_what_was_ruled_out() -> None:
-    brief, full = _shown(EXAMPLE, 120), _shown(_with_citations(EXAMPLE), 120, details=True)
+    brief, full = _shown(EXAMPLE, 120), _shown(with_citations(EXAMPLE), 120, details=True)
     assert "4: IaaSBcdrExtension.exe" in full
     assert "4: IaaSBcdrExtension.exe" not in brief
     assert "inner.zip" in full
@@ -439,7 +271,7 @@ def test_a_path_breaks_between_its_folders_and_an_entry_stands_behind_a_bar() ->
 def test_no_line_is_wider_than_the_terminal_but_what_is_to_be_copied(width: int, details: bool) -> None:
     copied = {doc.url for doc in DIAGNOSIS.docs} | {one.command for one in EXAMPLE.next_evidence}
     copied |= {one.doc for one in EXAMPLE.errors if one.doc is not None}
-    for report in (EXAMPLE, *(_fill(_with_citations(EXAMPLE), text) for text in HOSTILE)):
+    for report in (EXAMPLE, *(filled(with_citations(EXAMPLE), text) for text in HOSTILE)):
         lines = _shown(report, width, details=details).split("\n")
         assert copied <= {line.strip() for line in lines}
         assert max(cell_len(line) for line in lines if line.strip() not in copied) <= width
@@ -447,8 +279,8 @@ def test_no_line_is_wider_than_the_terminal_but_what_is_to_be_copied(width: int,
 
 @pytest.mark.parametrize("verdict", ["cause-found", "no-fault-found", "cannot-tell"])
 def test_text_of_a_log_cannot_drive_the_terminal(verdict: Any) -> None:
-    filled = (_fill(_with_citations(replace(EXAMPLE, verdict=verdict)), text) for text in HOSTILE)
-    for report in filled:
+    reports = (filled(with_citations(replace(EXAMPLE, verdict=verdict)), text) for text in HOSTILE)
+    for report in reports:
         for details in (False, True):
             shown = _shown(report, 80, details=details)
             assert not [char for char in shown if char != "\n" and (ord(char) < 32 or 127 <= ord(char) < 160)]
@@ -460,7 +292,7 @@ def test_text_of_a_log_cannot_drive_the_terminal(verdict: Any) -> None:
 
 
 def test_markup_in_a_log_is_shown_as_it_stands() -> None:
-    report = _fill(EXAMPLE, "[red]alarm[/red]")
+    report = filled(EXAMPLE, "[red]alarm[/red]")
     assert "[red]alarm[/red]" in _shown(report, 80)
     assert "[red]alarm[/red]" in _shown(report, 80, color=True)
 

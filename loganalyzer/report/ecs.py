@@ -16,7 +16,7 @@ from loganalyzer.report.plain_text import plain_json
 
 ECS_VERSION: Final = "8.17.0"
 #: ``event.outcome`` is one of three words.
-_OUTCOMES: Final = {"success": "success", "failed": "failure"}
+_OUTCOMES: Final = frozenset(("success", "failure"))
 
 
 def evidence_document(report: Report, row: EvidenceRow) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def attempt_document(report: Report, one: AttemptEntry) -> dict[str, Any]:
         "event.start": one.start,
         "event.end": one.end,
         "event.duration": None if lasted is None else round(lasted.total_seconds() * 10**6) * 1000,
-        "event.outcome": _OUTCOMES.get(one.outcome, "unknown"),
+        "event.outcome": one.outcome if one.outcome in _OUTCOMES else "unknown",
         "error.code": list(one.codes),
         "log.file.path": list(one.sources),
         "loganalyzer.phase": one.phase,

@@ -51,7 +51,7 @@ def to_markdown(report: Report) -> bytes:
         *_sources(report.coverage),
         *_receipt(report),
     ]
-    return ("\n\n".join(blocks) + "\n").encode()
+    return ("\n\n".join(block for block in blocks if block) + "\n").encode()
 
 
 def text_of(text: str) -> str:

@@ -45,7 +45,7 @@ _ATTEMPTS_SHOWN: Final = 5
 _ATTEMPTS_LAID_OUT: Final = 500
 _CODES_SHOWN: Final = 4
 _CAUSES_SHOWN: Final = 6
-_DOCS_SHOWN: Final = 2
+_DOCS_SHOWN: Final = 1
 #: How much to collect: all of it matters only while nothing is known.
 _NEXT_SHOWN: Final = {"cannot-tell": 3, "cause-found": 1, "no-fault-found": 0}
 #: Sentences are not set wider than this; entries of logs, paths and tables are.
@@ -61,7 +61,7 @@ _VERDICTS: Final = {
 _STRENGTHS: Final = {"confirmed": "bold red", "likely": "bold yellow", "possible": "bold cyan"}
 _NEAR: Final = {"history": "history", "refuted": "answered", "almost": "all but one condition"}
 _STATUSES: Final = {"read": "green", "partial": "yellow", "skipped": "dim", "unrecognised": "dim", "archive": "dim"}
-_OUTCOMES: Final = {"success": "green", "failed": "red", "unfinished": "yellow"}
+_OUTCOMES: Final = {"success": "green", "failure": "red", "unfinished": "yellow"}
 
 
 def render_terminal(
@@ -120,7 +120,7 @@ class _Page:
 
     def quote(self, text: str, indent: int) -> None:
         """Text of a log, behind a bar."""
-        bar = Text(f"{self._blanks(indent)}│ ", "dim")
+        bar = Text(self._blanks(indent)).append("│ ", "dim")
         self._print(bar, bar, self._broken(plain(text), self.width - bar.cell_len))
 
     def path(self, text: Text, indent: int) -> None:
@@ -130,12 +130,13 @@ class _Page:
 
     def whole(self, text: str, indent: int, style: str) -> None:
         """An address or a command of ours, never broken: a terminal wraps it, and it can be copied."""
-        self.console.print(Text(self._blanks(indent) + one_line(text), style), highlight=False, soft_wrap=True)
+        line = Text(self._blanks(indent)).append(one_line(text), style)
+        self.console.print(line, highlight=False, soft_wrap=True)
 
     def heading(self, title: str) -> None:
         """The title of a block between an empty line and its text."""
         self.console.print()
-        line = Text(cut_end(title, self.width), "bold")
+        line = Text().append(cut_end(title, self.width), "bold")
         room = min(self.width, _MEASURE) - line.cell_len - 1
         line.append(f" {'─' * room}" if room > 0 else "", "dim")
         self.console.print(line, highlight=False, soft_wrap=True)
@@ -182,7 +183,7 @@ def _parts(line: Text, room: int) -> list[Text]:
 
 def _verdict(page: _Page, report: Report) -> None:
     word, style = _VERDICTS[report.verdict]
-    badge = Text(f" {word} ", style)
+    badge = Text().append(f" {word} ", style)
     line = Text(one_line(headline(report)), "bold")
     if report.diagnoses and report.verdict != "no-fault-found":
         first, more = report.diagnoses[0], len(report.diagnoses) - 1
@@ -220,7 +221,7 @@ def _diagnosis(page: _Page, diagnosis: Diagnosis, details: bool, why: bool) -> N
         page.fact("explains", ", ".join(diagnosis.consequences))
     for rival in diagnosis.rivals:
         told = f"{rival.cause}: {one_line(rival.why_not)}"
-        page.fact("not", told if why else cut_end(told, page.width - _LABELS - 5), "" if why else "dim")
+        page.fact("not", told if why else cut_end(told, min(page.width - _LABELS - 5, _MEASURE)), "" if why else "dim")
     if why and diagnosis.how:
         page.fact("how", diagnosis.how)
     for doc in diagnosis.docs if details else diagnosis.docs[:_DOCS_SHOWN]:
@@ -349,9 +350,13 @@ def _ruled_out(page: _Page, report: Report, details: bool) -> None:
     if report.ruled_out:
         page.heading("Ruled out")
     for one in report.ruled_out:
-        page.item("✗", Text.assemble((plain(one.cause), "bold"), f": {one_line(one.why)}"), indent=2)
-        if details:
-            _evidence(page, one.evidence, details=True)
+        if one.evidence:
+            page.item("✗", Text.assemble((plain(one.cause), "bold"), f": {one_line(one.why)}"), indent=2)
+            _evidence(page, one.evidence if details else (), details=True)
+    unseen = [one for one in report.ruled_out if not one.evidence]
+    for why in dict.fromkeys(one.why for one in unseen):
+        names = [one.cause for one in unseen if one.why == why]
+        page.item("✗", Text.assemble((one_line(why), "bold"), f": {plain(', '.join(names))}"), indent=2)
     if report.clear:
         page.heading("Clear: read, and nothing found")
         page.text(", ".join(report.clear), indent=2)
