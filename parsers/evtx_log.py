@@ -2,6 +2,7 @@
 
 The Rust ``evtx`` binding decodes, one chunk at a time, from a chunk header that we rebuild: a damaged header, table or
 record then costs only itself. Where sizes no longer lead from record to record, the next one is sought by its magic.
+Records that unfold to more than any real one are kept from it, and it runs in a process of its own.
 What the binding refuses goes to python-evtx, which reads around damage to definitions. What the walk over the chunks
 counts and neither renders is a lost record. A checksum alone is not held against a record that reads: copies of an open
 log have stale ones. A record whose end was overwritten is not read: its last values are cut.
@@ -11,19 +12,17 @@ Headers, padding, free space within a chunk and unused (all zero) chunks count a
 from __future__ import annotations
 
 import base64
-import io
 import json
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 
 import orjson
 import polars as pl
-from evtx import PyEvtxParser
 
 from loganalyzer.evtx.chunks import (
     CHUNK_MAGIC,
@@ -43,6 +42,7 @@ from loganalyzer.evtx.chunks import (
     rebuilt,
 )
 from loganalyzer.evtx.events import Event, Json, read_event
+from loganalyzer.evtx.first_reader import Decoded, Failures, FirstReader
 from loganalyzer.evtx.frames import frames_of
 from loganalyzer.evtx.second_reader import SecondReader
 from loganalyzer.parser import Claim, LogSource, ParseContext, Parsed, Parser, Sample, Source, rejected_whole
@@ -64,7 +64,6 @@ _BINDING, _SECOND, _SOUGHT = "by the evtx binding", "by python-evtx", "by a sear
 
 _LOGSOURCE = LogSource("windows")
 _TEXT_IN_BINARY = re.compile(rb"(?:[\x20-\x7e]\0){4,}")
-_RECORD_NUMBER = re.compile(r"record number (\d+)")
 
 
 #: One chunk by ``sample_logs/evtx_writer.py``: a VSS error and a crash with unnamed values, and the crash again as
@@ -152,21 +151,28 @@ class _Reading:
 
 
 @dataclass
-class _SecondChance:
-    """python-evtx for what the binding refuses in one file; ``steps`` are left for it."""
+class _Decoders:
+    """The binding for one file, and python-evtx for what it refuses: what each may still cost the file."""
 
-    reader: SecondReader
+    first: FirstReader
+    second: SecondReader
     data: bytes
     layout: Layout
     scan: object
+    failures: Failures
     steps: int
 
-    def read(self, chunk: Chunk, one_chunk: bytes, places: list[Place]) -> dict[int, tuple[str | None, str | None]]:
+    def decoded(self, one_chunk: bytes, places: list[tuple[Place, bool]]) -> Decoded:
+        return self.first.read(one_chunk, [place for place, _ in places], self.failures, self.scan)
+
+    def second_chance(
+        self, chunk: Chunk, one_chunk: bytes, places: list[Place]
+    ) -> dict[int, tuple[str | None, str | None]]:
         """By offset: JSON of the record, or why it has none."""
         if not places:
             return {}
         chunks = [one_chunk[FILE_HEADER_SIZE:], *lenders(self.data, self.layout, chunk)]
-        answer = self.reader.read(chunks, [(place.offset, place.length) for place in places], self.steps, self.scan)
+        answer = self.second.read(chunks, [(place.offset, place.length) for place in places], self.steps, self.scan)
         self.steps -= answer.steps
         found = zip(answer.events, answer.faults, strict=True)
         return {place.offset: one for place, one in zip(places, found, strict=True)}
@@ -174,13 +180,14 @@ class _SecondChance:
 
 @dataclass(frozen=True, slots=True)
 class EvtxLog:
-    """Parser of Windows event logs. ``second_reader`` may hold a process; what is read does not depend on that."""
+    """Parser of Windows event logs. Its readers may hold processes; what is read does not depend on that."""
 
     name: str = "evtx_log"
     title: str = "Windows event log (EVTX)"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("C:/Windows/System32/winevt/Logs/*.evtx",)
     samples: tuple[Sample, ...] = _SAMPLES
+    first_reader: FirstReader = field(default_factory=FirstReader, repr=False, compare=False)
     second_reader: SecondReader = field(default_factory=SecondReader, repr=False, compare=False)
 
     def claim(self, path: str, head: bytes) -> Claim | None:
@@ -201,8 +208,10 @@ class EvtxLog:
         if layout.chunk_count is None and not layout.chunks:
             why = "the file is empty" if not source.data else "magic missing"
             return rejected_whole(source, f"not an event log: {why}")
-        second = _SecondChance(self.second_reader, source.data, layout, context, self.second_reader.limits.steps_a_file)
-        readings = [_file_header(source.data, layout), *_ranges(source.data, layout, second)]
+        first, second = self.first_reader, self.second_reader
+        costs = (first.failures(), second.limits.steps_a_file)
+        decoders = _Decoders(first, second, source.data, layout, context, *costs)
+        readings = [_file_header(source.data, layout), *_ranges(source.data, layout, decoders)]
         events = [event for reading in readings for event in reading.events]
         lost = [row for reading in readings for row in reading.rejected]
         damage = [text for reading in readings for text in reading.damage]
@@ -276,11 +285,11 @@ def _file_header(data: bytes, layout: Layout) -> _Reading:
     return _Reading(damage=damage, records=missing if 0 < missing <= _MOST_CHUNKS * MOST_RECORDS else 0)
 
 
-def _ranges(data: bytes, layout: Layout, second: _SecondChance) -> Iterator[_Reading]:
+def _ranges(data: bytes, layout: Layout, decoders: _Decoders) -> Iterator[_Reading]:
     """Chunks in their order, then ranges that are no chunks."""
     sequence = 0
     for chunk in layout.chunks:
-        reading = _read_chunk(data, chunk, sequence, second)
+        reading = _read_chunk(data, chunk, sequence, decoders)
         sequence += len(reading.events)
         yield reading
     if layout.unreadable:
@@ -307,14 +316,16 @@ def _holes(layout: Layout) -> Iterator[_Reading]:
             )
 
 
-def _read_chunk(data: bytes, chunk: Chunk, sequence: int, second: _SecondChance) -> _Reading:
-    """Pairs what the binding renders with the places of the walk; what it does not render is asked of python-evtx."""
+def _read_chunk(data: bytes, chunk: Chunk, sequence: int, decoders: _Decoders) -> _Reading:
+    """Pairs what the binding renders with the places of the walk; what it refuses is asked of python-evtx."""
     one_chunk = rebuilt(data, chunk)
-    rendered, faults = _render(one_chunk)
     places = candidates(chunk, data)
-    events = _paired(chunk, places, rendered, faults)
-    refused = [place for place, is_gap in places if not is_gap and place.offset not in events]
-    answers = second.read(chunk, one_chunk, refused)
+    decoded = decoders.decoded(one_chunk, places)
+    faults, unread = decoded.faults, decoded.unread
+    events = _paired(chunk, [pair for pair in places if pair[0].offset not in unread], decoded.events, faults)
+    known = events.keys() | unread.keys()
+    refused = [place for place, is_gap in places if not is_gap and place.offset not in known]
+    answers = decoders.second_chance(chunk, one_chunk, refused)
     reading = _Reading()
     for place, is_gap in places:
         event, way = events.get(place.offset), _SOUGHT if place.sought else _BINDING
@@ -322,7 +333,8 @@ def _read_chunk(data: bytes, chunk: Chunk, sequence: int, second: _SecondChance)
         if event is None and text is not None:
             event, way = _event(place, text, chunk.offset), _SECOND
         if event is None:
-            why = _why_lost(place, is_gap, chunk, data, faults) + (f"; by python-evtx: {fault}" if fault else "")
+            told = {place.number: unread[place.offset]} if place.offset in unread else faults
+            why = _why_lost(place, is_gap, chunk, data, told) + (f"; by python-evtx: {fault}" if fault else "")
             reading.rejected.append(_Rejected(chunk.offset + place.offset, place.length, why))
         else:
             reading.events.append(replace(event, sequence=sequence + len(reading.events)))
@@ -331,7 +343,7 @@ def _read_chunk(data: bytes, chunk: Chunk, sequence: int, second: _SecondChance)
 
 
 def _paired(
-    chunk: Chunk, places: list[tuple[Place, bool]], rendered: list[tuple[int, str]], faults: dict[int, str]
+    chunk: Chunk, places: list[tuple[Place, bool]], rendered: Sequence[tuple[int, str]], faults: dict[int, str]
 ) -> dict[int, Event]:
     """Events of the binding by the place of their record; what it makes of a gap is none."""
     events: dict[int, Event] = {}
@@ -345,29 +357,6 @@ def _paired(
             elif not is_gap:
                 events[place.offset] = event
     return events
-
-
-def _render(one_chunk: bytes) -> tuple[list[tuple[int, str]], dict[int, str]]:
-    """Record ids with the JSON of each record that the binding can read, and its complaints by record id."""
-    rendered: list[tuple[int, str]] = []
-    faults: dict[int, str] = {}
-    try:
-        records = PyEvtxParser(io.BytesIO(one_chunk), number_of_threads=1).records_json()
-    except (RuntimeError, OSError) as fault:
-        return [], {0: str(fault)}
-    for _ in range(2 * MOST_RECORDS):  # a fault raises from next() and the iterator goes on; it must not go on for ever
-        try:
-            record = next(records)
-        except StopIteration:
-            break
-        except RuntimeError as fault:
-            text = " ".join(str(fault).split())[:300]
-            number = _RECORD_NUMBER.search(text)
-            faults[int(number[1]) if number else 0] = text
-        else:
-            if record is not None:
-                rendered.append((record["event_record_id"], record["data"]))
-    return rendered, faults
 
 
 def _event(place: Place, text: str, chunk_offset: int) -> Event | None:

@@ -9,8 +9,9 @@ import struct
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,8 +21,10 @@ import pytest
 from evtx import PyEvtxParser
 
 from loganalyzer.evtx.chunks import FILE_HEADER_SIZE, Place, read_layout, rebuilt
+from loganalyzer.evtx.first_reader import BindingLimits, FirstReader
 from loganalyzer.evtx.python_evtx import Steps, read_records
 from loganalyzer.evtx.second_reader import Limits, SecondReader
+from loganalyzer.evtx.unfolding import TOO_MUCH, TOO_MUCH_IN_CHUNK
 from loganalyzer.parser import ParseContext, Parsed, Source
 from loganalyzer.registry import parsers, recognise
 
@@ -97,9 +100,10 @@ def in_first_definition(text: bytes, chunk: int = 0) -> int:
     return sound().index(text, FILE_HEADER_SIZE + CHUNK * chunk + 512)
 
 
-def parse(data: bytes, reader: SecondReader | None = None) -> Parsed:
+def parse(data: bytes, reader: SecondReader | None = None, first: FirstReader | None = None) -> Parsed:
     found = next(parser for parser in parsers() if parser.name == "evtx_log")
-    parser = type(found)() if reader is None else type(found)(second_reader=reader)  # type: ignore[call-arg]
+    readers = {"first_reader": first or FirstReader(), "second_reader": reader or SecondReader()}
+    parser = type(found)(**readers)
     parsed = parser.parse(Source("Application.evtx", data), ParseContext())
     assert parsed.parsed_bytes + parsed.rejected_bytes == len(data)
     return parsed
@@ -127,20 +131,22 @@ def only_python_reads() -> bytes:
 # A sound log
 
 
-def test_a_sound_log_starts_no_process_and_never_imports_python_evtx(tmp_path: Path) -> None:
+def test_a_sound_log_is_decoded_outside_of_our_process_and_never_by_python_evtx(tmp_path: Path) -> None:
     log = tmp_path / "Application.evtx"
     log.write_bytes(sound())
     code = (
         "import subprocess, sys\n"
-        "def refuse(*a, **k): raise AssertionError('a process was started')\n"
-        "subprocess.Popen = refuse\n"
+        "start, started = subprocess.Popen, []\n"
+        "def noted(command, **k): started.append(command[-1]); return start(command, **k)\n"
+        "subprocess.Popen = noted\n"
         "from pathlib import Path\n"
         "from loganalyzer.pipeline import scan\n"
         f"report = scan([Path({str(log)!r})]).report\n"
-        "print(sum(one.events for one in report.coverage), 'Evtx' in sys.modules)\n"
+        "names = [Path(one).name for one in started]\n"
+        "print(sum(one.events for one in report.coverage), *names, 'evtx' in sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (done.stdout.split(), done.stderr) == (["400", "False"], "")
+    assert (done.stdout.split(), done.stderr) == (["400", "binding.py", "False"], "")
 
 
 # What it reads
@@ -183,16 +189,16 @@ def test_the_same_file_gives_the_same_result_whichever_process_reads_it() -> Non
 def test_one_process_serves_all_chunks_and_files_of_a_scan() -> None:
     reader = SecondReader()
     parse(only_python_reads(), reader)
-    process = reader._process
+    process = reader._child.process
     assert process is not None
     parse(only_python_reads(), reader)
-    assert reader._process is process
+    assert reader._child.process is process
 
 
 def test_the_process_ends_with_its_reader() -> None:
     reader = SecondReader()
     parse(only_python_reads(), reader)
-    process = reader._process
+    process = reader._child.process
     assert process is not None
     assert process.poll() is None
     del reader
@@ -296,25 +302,52 @@ def test_a_record_with_shifted_values_is_refused(piece: bytes, at: int, why: str
 # Hostile chunks
 
 
+FRAGMENT = b"\x0f\x01\x01\x00"
+HERE = 512 + 24 + len(FRAGMENT) + 10
+
+
+def instance(definition: int) -> bytes:
+    return FRAGMENT + b"\x0c\x01GUID" + struct.pack("<I", definition)
+
+
+def element(at: int, content: bytes) -> bytes:
+    """An ``Event`` in a definition at a place of its chunk, with its name; without attributes."""
+    name = "Event".encode("utf-16-le")
+    head = struct.pack("<IIHH", at + 24 + len(FRAGMENT) + 11, 0, 0, len(name) // 2) + name + b"\0\0\x02"
+    inner = head + content + b"\x04"
+    return FRAGMENT + b"\x01\xff\xff" + struct.pack("<I", len(inner)) + inner + b"\0"
+
+
+def nested(definition: int, depth: int, count: int = 1) -> bytes:
+    """``depth`` instances, each the value of the one around it, then what is declared about the outermost value."""
+    value = instance(definition) + struct.pack("<IHBB", 1, 2, 1, 0) + b"x\0"
+    for _ in range(depth):
+        value = instance(definition) + struct.pack("<IHBB", 1, len(value), 0x21, 0) + value
+    return struct.pack("<IHBB", count, len(value), 0x21, 0) + value + b"\0"
+
+
+def record_of(content: bytes, number: int = 1) -> bytes:
+    length = -(-(24 + len(content) + 4) // 8) * 8
+    head = struct.pack("<4sIQQ", b"\x2a\x2a\0\0", length, number, 133_000_000_000_000_000)
+    return (head + content).ljust(length - 4, b"\0") + struct.pack("<I", length)
+
+
+def defining(at: int, body: bytes, rest: bytes, number: int = 1) -> bytes:
+    """A record at a place of its chunk: an instance with the definition that it brings, then its values."""
+    place = at + HERE - 512
+    head = instance(place) + struct.pack("<I", 0) + b"GUID" + bytes(12) + struct.pack("<I", len(body))
+    return record_of(head + body + rest, number)
+
+
+def bomb_at(at: int, fan: int, depth: int, number: int = 1) -> bytes:
+    place = at + HERE - 512
+    return defining(at, element(place, struct.pack("<BHB", 0x0D, 0, 0x21) * fan), nested(place, depth), number)
+
+
 def bomb(fan: int, depth: int) -> tuple[bytes, int]:
     """A chunk of one record, and its length: each of ``depth`` levels stands ``fan`` times in the one around it."""
-    name = "Event".encode("utf-16-le")
-    fragment = b"\x0f\x01\x01\x00"
-    definition = 512 + 24 + len(fragment) + 10
-    name_at = definition + 24 + len(fragment) + 3 + 4 + 4
-    element = struct.pack("<IIHH", name_at, 0, 0, len(name) // 2) + name + b"\0\0\x02"
-    element += struct.pack("<BHB", 0x0D, 0, 0x21) * fan + b"\x04"
-    body = fragment + b"\x01\xff\xff" + struct.pack("<I", len(element)) + element + b"\0"
-    instance = fragment + b"\x0c\x01GUID" + struct.pack("<I", definition)
-    value = instance + struct.pack("<IHBB", 1, 2, 1, 0) + b"x\0"
-    for _ in range(depth):
-        value = instance + struct.pack("<IHBB", 1, len(value), 0x21, 0) + value
-    content = instance + struct.pack("<I", 0) + b"GUID" + bytes(12) + struct.pack("<I", len(body)) + body
-    content += struct.pack("<IHBB", 1, len(value), 0x21, 0) + value + b"\0"
-    length = -(-(24 + len(content) + 4) // 8) * 8
-    head = struct.pack("<4sIQQ", b"\x2a\x2a\0\0", length, 1, 133_000_000_000_000_000)
-    whole = (bytes(512) + head + content).ljust(512 + length - 4, b"\0") + struct.pack("<I", length)
-    return whole.ljust(CHUNK, b"\0"), length
+    record = bomb_at(512, fan, depth)
+    return (bytes(512) + record).ljust(CHUNK, b"\0"), len(record)
 
 
 def test_a_chunk_that_unfolds_without_end_is_refused_after_a_fixed_number_of_steps() -> None:
@@ -440,7 +473,7 @@ def test_a_process_that_cannot_be_started_is_told() -> None:
 def test_a_process_that_was_killed_between_two_files_is_replaced() -> None:
     reader = SecondReader()
     parse(only_python_reads(), reader)
-    process = reader._process
+    process = reader._child.process
     assert process is not None
     process.kill()
     process.wait()
@@ -455,3 +488,223 @@ def test_a_folder_named_as_a_module_is_not_imported_from_where_the_scan_runs(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", ["", *sys.path])
     assert ids(parse(only_python_reads(), SecondReader())) == list(range(1, 401))
+
+
+# Hostile chunks and the binding
+
+NEIGHBOURS = 20
+
+
+@cache
+def neighbours() -> bytes:
+    """A log of one chunk with room behind its records."""
+    data: bytes = writer().write_evtx([record(data=[f"routine {row}"], binary=b"-") for row in range(NEIGHBOURS)])
+    return data
+
+
+def with_records(make: Callable[[int, int], bytes | None]) -> bytes:
+    """That log with what ``make`` gives for place and id, one after the other, until it gives none."""
+    (chunk,) = read_layout(neighbours()).chunks
+    raw, at, number = bytearray(neighbours()), chunk.records[-1].end, NEIGHBOURS
+    while (more := make(at, number + 1)) is not None:
+        raw[FILE_HEADER_SIZE + at : FILE_HEADER_SIZE + at + len(more)] = more
+        at, number = at + len(more), number + 1
+    assert len(raw) == FILE_HEADER_SIZE + CHUNK
+    for offset in (16, 32):
+        struct.pack_into("<Q", raw, FILE_HEADER_SIZE + offset, number)
+    struct.pack_into("<I", raw, FILE_HEADER_SIZE + 48, at)
+    return bytes(raw)
+
+
+def with_one(make: Callable[[int, int], bytes]) -> bytes:
+    return with_records(lambda at, number: make(at, number) if number == NEIGHBOURS + 1 else None)
+
+
+def reasons(parsed: Parsed) -> list[str]:
+    return list(parsed.rejected["error.message"])
+
+
+def nested_twice(at: int, number: int, *, through: int = 40) -> bytes:
+    """A definition whose text holds an instance of itself, as a value of the kind BinXML."""
+    place = at + HERE - 512
+    inside = instance(place) + struct.pack("<IHBB", 1, 2, 1, 0) + b"x\0" + b"\0"
+    literal = b"\x05\x21" + struct.pack("<H", len(inside)) + inside
+    return defining(at, element(place, literal * through), nested(place, 1), number)
+
+
+@pytest.mark.parametrize(("fan", "depth"), [(50, 2), (50, 5), (50, 20), (2, 30), (2, 64), (1, 64), (4000, 3)])
+def test_a_record_that_unfolds_without_end_is_never_given_to_the_binding_and_its_neighbours_are_read(
+    fan: int, depth: int
+) -> None:
+    reader, second = FirstReader(), SecondReader()
+    parsed = parse(with_one(lambda at, number: bomb_at(at, fan, depth, number)), second, reader)
+    assert ids(parsed) == list(range(1, NEIGHBOURS + 1))
+    assert reasons(parsed) == [TOO_MUCH]
+    assert (reader._child.starts, second._child.starts) == (1, 0)
+
+
+def test_what_real_records_nest_is_no_bomb() -> None:
+    parsed = parse(with_one(lambda at, number: bomb_at(at, 3, 3, number)))
+    assert reasons(parsed)[0].startswith("decoded, but it has no System element")
+
+
+def test_a_bomb_of_a_definition_in_another_record_is_refused_alone() -> None:
+    places: dict[int, int] = {}
+
+    def make(at: int, number: int) -> bytes | None:
+        places[number] = at + HERE - 512
+        if number == NEIGHBOURS + 1:
+            return bomb_at(at, 50, 0, number)
+        place = places[NEIGHBOURS + 1]
+        return record_of(instance(place) + nested(place, 9), number) if number == NEIGHBOURS + 2 else None
+
+    parsed = parse(with_records(make))
+    assert ids(parsed) == list(range(1, NEIGHBOURS + 1))
+    assert [TOO_MUCH in why for why in reasons(parsed)] == [False, True]
+
+
+@pytest.mark.parametrize("through", [1, 40])
+def test_a_definition_that_holds_itself_as_a_value_is_refused_and_its_neighbours_are_read(through: int) -> None:
+    parsed = parse(with_one(lambda at, number: nested_twice(at, number, through=through)))
+    assert ids(parsed) == list(range(1, NEIGHBOURS + 1))
+    assert TOO_MUCH in reasons(parsed)[0]
+
+
+def test_many_small_bombs_are_read_only_up_to_a_bound_for_their_chunk() -> None:
+    def make(at: int, number: int) -> bytes | None:
+        return bomb_at(at, 20, 1, number) if at + 1200 < CHUNK else None
+
+    parsed = parse(with_records(make))
+    assert ids(parsed) == list(range(1, NEIGHBOURS + 1))
+    in_chunk = [why for why in reasons(parsed) if why == TOO_MUCH_IN_CHUNK]
+    assert 0 < len(in_chunk) < len(reasons(parsed))
+
+
+def filled(content: bytes, at: int, number: int) -> bytes:
+    return record_of(content, number)
+
+
+def test_the_guard_itself_does_little_whatever_the_bytes_are() -> None:
+    """Every byte of the chunk could begin an instance, a value or a place for one."""
+    for filler in (b"\x0c", b"\x0d\0\0", b"\x05\x21\xff\xff", FRAGMENT + b"\x0c\x21", struct.pack("<HBB", 9, 0x21, 0)):
+        begin = time.monotonic()
+        hostile = b"\x01" + (filler * 9_000)[:50_000]
+        parsed = parse(with_one(partial(filled, hostile)))
+        assert time.monotonic() - begin < 30
+        assert set(ids(parsed)) >= set(range(1, NEIGHBOURS + 1))
+
+
+def test_a_name_that_is_repeated_without_end_costs_only_its_record() -> None:
+    """Nothing is nested: a definition of thousands of elements, each with the same name of as many letters."""
+
+    def make(at: int, number: int) -> bytes:
+        place = at + HERE - 512
+        letters = b"n\0" * 8_000
+        name_at = place + 24 + len(FRAGMENT) + 11
+        name = struct.pack("<IHH", 0, 0, len(letters) // 2) + letters + b"\0\0"
+        child = b"\x01\xff\xff" + bytes(4) + struct.pack("<I", name_at) + b"\x03"
+        inner = struct.pack("<I", name_at) + name + b"\x02" + child * 300 + b"\x04"
+        body = FRAGMENT + b"\x01\xff\xff" + struct.pack("<I", len(inner)) + inner + b"\0"
+        return defining(at, body, struct.pack("<I", 0) + b"\0", number)
+
+    parsed = parse(with_one(make))
+    assert ids(parsed) == list(range(1, NEIGHBOURS + 1))
+    assert reasons(parsed)[0].startswith(NOT_READ)
+
+
+def test_a_record_that_claims_billions_of_values_costs_only_itself() -> None:
+    parsed = parse(with_one(lambda at, number: bomb_at(at, 2, 1, number).replace(b"\x01\0\0\0", b"\xff" * 4)))
+    assert ids(parsed) == list(range(1, NEIGHBOURS + 1))
+
+
+def shaped(shape: tuple[int, int], at: int, number: int) -> bytes:
+    return bomb_at(at, *shape, number)
+
+
+@pytest.mark.slow
+def test_bombs_of_every_shape_take_no_memory(tmp_path: Path) -> None:
+    """The same scan, with and without bombs in each of its chunks."""
+    code = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from loganalyzer.pipeline import scan\n"
+        "scan([Path(sys.argv[1])])\n"
+        "who = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN\n"
+        "print(*(resource.getrusage(one).ru_maxrss for one in who))\n"
+    )
+    peaks = []
+    for shape in (None, (50, 20), (2, 30), (20, 1)):
+        one = neighbours() if shape is None else with_one(partial(shaped, shape))
+        log = tmp_path / "Application.evtx"
+        log.write_bytes(one + one[FILE_HEADER_SIZE:] * 40)
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(log)], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        peaks.append(sum(map(int, done.stdout.split())))
+    assert max(peaks[1:]) < peaks[0] + 200_000
+
+
+# A binding that dies
+
+DECODES = (
+    "import io, json, os, sys, time; r, w = sys.stdin.buffer, sys.stdout.buffer\n"
+    "n = lambda: r.read(int.from_bytes(r.read(4), 'little'))\n"
+    "sys.path[:] = json.loads(n())\n"
+    "from loganalyzer.evtx.binding import answered, send\n"
+    "while one := n():\n"
+    "    answer = answered(one)\n"
+    "    if b'\"routine 7\"' in answer: {harm}\n"
+    "    send(w, answer)\n"
+)
+
+
+def harmed(harm: str, **limits: Any) -> FirstReader:
+    """The binding, but one record of each log does harm to it."""
+    return FirstReader(BindingLimits(**limits), command=(sys.executable, "-I", "-c", DECODES.format(harm=harm)))
+
+
+@pytest.mark.parametrize(
+    ("harm", "why"),
+    [
+        ("os.abort()", "the process of the evtx binding ended without an answer"),
+        ("time.sleep(600)", "the evtx binding came to no end within 2 seconds"),
+        ("answer = b'garbage'", "the process of the evtx binding gave an answer that is none"),
+        ("answer = answer[:-1]", "the process of the evtx binding gave an answer that is none"),
+    ],
+)
+def test_a_record_of_which_the_binding_dies_is_found_and_costs_only_itself(harm: str, why: str) -> None:
+    parsed = parse(neighbours(), first=harmed(harm, seconds_a_chunk=2))
+    assert ids(parsed) == [number for number in range(1, NEIGHBOURS + 1) if number != 8]
+    assert reasons(parsed) == [f"{NOT_READ}{why}"]
+
+
+def test_records_that_are_decoded_one_by_one_are_what_they_are_together() -> None:
+    whole, single = parse(neighbours()), parse(neighbours(), first=harmed("os.abort()"))
+    rows, others = (parsed.frames[0].rows.drop("event.sequence") for parsed in (whole, single))
+    assert others.to_dicts() == [row for row in rows.to_dicts() if row["RecordNumber"] != 8]
+
+
+def test_a_binding_that_keeps_dying_is_not_started_without_end_but_again_for_the_next_file() -> None:
+    reader = FirstReader(command=(sys.executable, "-I", "-c", ""))
+    parsed = parse(neighbours(), first=reader)
+    assert ids(parsed) == []
+    assert reasons(parsed)[-1] == f"{NOT_READ}the evtx binding failed 8 times for this file"
+    assert reader._child.starts == 8
+    parse(neighbours(), first=reader)
+    assert reader._child.starts == 16
+
+
+def test_a_binding_that_cannot_be_started_is_told() -> None:
+    parsed = parse(neighbours(), first=FirstReader(command=("/there/is/no/such/program",)))
+    assert "cannot be started" in reasons(parsed)[0]
+
+
+def test_one_process_decodes_all_chunks_and_files_and_ends_with_its_reader() -> None:
+    reader = FirstReader()
+    parse(sound(), first=reader)
+    process = reader._child.process
+    parse(neighbours(), first=reader)
+    assert process is not None
+    assert (reader._child.process, reader._child.starts) == (process, 1)
+    del reader
+    assert process.wait(timeout=10) is not None

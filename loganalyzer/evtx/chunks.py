@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 FILE_MAGIC = b"ElfFile\0"
@@ -21,12 +21,18 @@ CHUNK_SIZE = 65536
 FIRST_RECORD = 512
 #: Magic, size, id, time; then the content, then the size again.
 RECORD_HEAD_SIZE = 24
-SMALLEST_RECORD = RECORD_HEAD_SIZE + 4
+SIZE_COPY = 4
+SMALLEST_RECORD = RECORD_HEAD_SIZE + SIZE_COPY
 #: More records than this do not fit into a chunk: a header that claims more is damaged.
 MOST_RECORDS = (CHUNK_SIZE - FIRST_RECORD) // SMALLEST_RECORD
 
 #: Chunks that are asked for a definition at most.
 _LENDERS = 8
+
+#: A byte that begins nothing in BinXML.
+_NO_TOKEN = 0xFF
+#: Where a chunk's header says where its free space starts.
+_FREE_SPACE = 48
 
 #: A flag of the file header.
 _DIRTY = 0x1
@@ -374,6 +380,24 @@ def rebuilt(data: bytes, chunk: Chunk) -> bytes:
     if not _is_sound(data[chunk.offset : chunk.offset + chunk.size], chunk.header):
         _mend_names(raw)
     return _one_chunk_file_header() + bytes(raw)
+
+
+def without(raw: bytes, offsets: Iterable[int]) -> bytes:
+    """A chunk in which no decoder reads the records at some offsets; definitions in them can still be used."""
+    taken = bytearray(raw)
+    for offset in offsets:
+        taken[offset + RECORD_HEAD_SIZE] = _NO_TOKEN
+    return bytes(taken)
+
+
+def alone(raw: bytes, place: Place) -> bytes:
+    """A rebuilt chunk of which a decoder reads one record; definitions in all others can still be used."""
+    one = bytearray(raw)
+    if place.offset > FIRST_RECORD:
+        _RECORD.pack_into(one, FIRST_RECORD, RECORD_MAGIC, place.offset - FIRST_RECORD, 0, place.written)
+        one[FIRST_RECORD + RECORD_HEAD_SIZE] = _NO_TOKEN
+    _SIZE.pack_into(one, _FREE_SPACE, place.end)
+    return bytes(one)
 
 
 def _bridge_small_gaps(raw: bytearray, chunk: Chunk) -> None:
