@@ -1,22 +1,21 @@
 """The formats of a report, by name: what each is, which files are of it, and what writes it.
 
-A renderer is imported when it is used. Other packages add formats by entry points of the group
-``loganalyzer.outputs``: the name of the entry point is that of the format, its value an `OutputFormat`.
+A renderer is imported when it is used. Other packages add formats as plug-ins of the group ``loganalyzer.outputs``: the
+name of the entry point is that of the format, its value an `OutputFormat`.
 """
 
 from __future__ import annotations
 
 import importlib
 import io
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from loganalyzer.errors import Location, LogAnalyzerError
+from loganalyzer.errors import UsageError
+from loganalyzer.plugins import OUTPUTS, Plugin, blame, installed, load, watch
 from loganalyzer.report.model import Report
 
-ENTRY_POINT_GROUP: Final = "loganalyzer.outputs"
 #: Columns of a report in a text file.
 _TEXT_WIDTH: Final = 120
 
@@ -103,58 +102,76 @@ ALIASES: Final[Mapping[str, str]] = {"md": "markdown", "txt": "text", "jsonl": "
 
 
 def format_called(name: str) -> OutputFormat | None:
-    """The format of this name; entry points are looked at only for a name that is not built in. None: there is none.
+    """The format of this name; plug-ins are looked at only for a name that is not built in. None: there is none.
 
     Raises:
-        LogAnalyzerError: the package that brings it is broken.
+        UsageError: the plug-in that brings it cannot be loaded.
     """
     name = ALIASES.get(name, name)
     if name in BUILT_IN:
         return BUILT_IN[name]
-    point = next((one for one in _points() if one.name == name), None)
-    return None if point is None else _loaded(point)
-
-
-def format_of_file(name: str) -> OutputFormat | None:
-    """The format that the longest known suffix of a file's name says. None: it says none.
-
-    Raises:
-        LogAnalyzerError: no built-in format has the suffix, and a package that brings formats is broken.
-    """
-    return _by_suffix(name, BUILT_IN) or _by_suffix(name, {one.name: _loaded(one) for one in _points()})
-
-
-def formats() -> tuple[OutputFormat, ...]:
-    """All formats, the built-in ones first, then those of other packages by name.
-
-    Raises:
-        LogAnalyzerError: a package that brings a format is broken, or names it like a built-in one.
-    """
-    added = [_loaded(point) for point in _points()]
-    for one in added:
-        if one.name in BUILT_IN or one.name in ALIASES:
-            where, help = Location(ENTRY_POINT_GROUP), "uninstall the package that brings it"
-            raise LogAnalyzerError(f"a second output format is called {one.name!r}", where, help)
-    return (*_BUILT_IN, *added)
-
-
-def _points() -> list[EntryPoint]:
-    return sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda point: (point.name, point.value))
-
-
-def _loaded(point: EntryPoint) -> OutputFormat:
-    where, help = Location(ENTRY_POINT_GROUP), "update or uninstall the package that brings it"
-    try:
-        found = point.load()
-    except Exception as error:  # code of others, run on import
-        raise LogAnalyzerError(
-            f"the output format {point.name!r} ({point.value}) fails: {error}", where, help
-        ) from error
-    if not isinstance(found, OutputFormat) or found.name != point.name:
-        raise LogAnalyzerError(f"{point.value} is not an OutputFormat called {point.name!r}", where, help)
+    plugin = next((one for one in installed(OUTPUTS) if one.name == name), None)
+    if plugin is None:
+        return None
+    with watch() as faults:
+        found = _loaded(plugin)
+        why = faults.of(plugin)
+        faults.clear()
+    if found is None:
+        raise UsageError(f"{plugin} cannot be used: {why}", None, "update or uninstall the package that brings it")
     return found
 
 
-def _by_suffix(name: str, among: Mapping[str, OutputFormat]) -> OutputFormat | None:
-    fitting = [(len(suffix), one) for one in among.values() for suffix in one.suffixes if name.lower().endswith(suffix)]
+def format_of_file(name: str) -> OutputFormat | None:
+    """The format that the longest known suffix of a file's name says, a built-in one first. None: it says none."""
+    return _by_suffix(name, _BUILT_IN) or _by_suffix(name, _added())
+
+
+def formats() -> tuple[OutputFormat, ...]:
+    """All formats, the built-in ones first, then those of plug-ins by name; a broken one is left out, as a fault."""
+    return (*_BUILT_IN, *_added())
+
+
+def _added() -> list[OutputFormat]:
+    return [found for plugin in installed(OUTPUTS) if (found := _loaded(plugin)) is not None]
+
+
+def _loaded(plugin: Plugin) -> OutputFormat | None:
+    found = load(plugin, _checked)
+    if found is None:
+        return None
+    if found.name != plugin.name or found.name in BUILT_IN or found.name in ALIASES:
+        blame(plugin, f"its format is called {found.name!r}: call it like the entry point, and like no built-in one")
+        return None
+    return replace(found, render=_guarded(plugin, found.render))
+
+
+def _checked(found: object) -> OutputFormat:
+    """
+    Raises:
+        TypeError: it is no format.
+    """
+    if not isinstance(found, OutputFormat):
+        raise TypeError(f"it is a {type(found).__name__}, no OutputFormat")
+    return found
+
+
+def _guarded(plugin: Plugin, render: Callable[..., bytes]) -> Callable[..., bytes]:
+    """The renderer of a plug-in, whose failure is told as the plug-in's."""
+
+    def guarded(*arguments: Any) -> bytes:
+        try:
+            data = render(*arguments)
+            if not isinstance(data, bytes):
+                raise TypeError(f"it gives a {type(data).__name__}, not bytes")
+        except Exception as error:
+            help = "update or uninstall the package that brings it"
+            raise UsageError(f"{plugin} failed: {type(error).__name__}: {error}", None, help) from error
+        return data
+
+    return guarded
+
+
+def _by_suffix(name: str, among: Iterable[OutputFormat]) -> OutputFormat | None:
+    fitting = [(len(suffix), one) for one in among for suffix in one.suffixes if name.lower().endswith(suffix)]
     return max(fitting, key=lambda pair: pair[0])[1] if fitting else None
