@@ -19,8 +19,9 @@ from loganalyzer.schema import TIMESTAMP
 
 _LOGSOURCE = LogSource("azure", "endpointtest", "config")
 
-#: ``outcome``: connected, answered (``status`` is that of HTTP), timeout, refused, no route, forbidden, unresolved or
-#: failed. ``host`` is an address or a name. A time is that of the answer's own ``Date``.
+#: ``outcome``: connected, answered (``status`` is that of HTTP), timeout, refused, no route, forbidden, unresolved,
+#: failed, or unfinished where the text ends before. ``host`` is an address or a name. ``answered_at``: the ``Date`` of
+#: the answer.
 _COLUMNS: Mapping[str, pl.DataType] = {
     "tool": pl.String(),
     "host": pl.String(),
@@ -196,6 +197,8 @@ def _outcome(texts: Sequence[str]) -> str:
         if re.search(pattern, whole, re.IGNORECASE):
             return word
     codes = [int(found["code"]) for text in texts if (found := _CURL_ERROR.match(text))]
+    if not codes and "failed" not in whole:
+        return "unfinished"
     return next((_CODES[code] for code in codes if code in _CODES), "failed")
 
 

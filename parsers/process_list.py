@@ -48,8 +48,8 @@ _AUX_ROW = re.compile(
 _EF_ROW = re.compile(r"^\S+\s+\d{1,10}\s+\d{1,10}\s+\d{1,3}\s+\S+\s+\S+\s+(?:\d+-)?\d\d:\d\d:\d\d\s+\S")
 _TREE = re.compile(r"^(?:[\s|`\\_├└─│-]+ )?")
 _COMMAND = re.compile(r"^\s*(?:[$#>]|\S+[$#>]\s)")
-_DAEMON = re.compile(r"\bwaagent\b.* -daemon\b", re.IGNORECASE)
-_WORKER = re.compile(r"(?:\bWALinuxAgent-(\d+(?:\.\d+)+)\S*|\bwaagent)\b.* -run-exthandlers\b")
+_DAEMON = re.compile(r"\bwaagent\b.* -{0,2}daemon\b", re.IGNORECASE)
+_WORKER = re.compile(r"(?:\bWALinuxAgent-(\d+(?:\.\d+)+)\S*|\bwaagent)\b.* -{0,2}run-exthandlers\b")
 #: ``grep`` finds its own command, and every process of the agent's daemon has this word in it.
 _FILTER = re.compile(r"^[ef]?grep (?:-\S+ ){0,4}[\"']?waagent[\"']?$")
 _LONGEST = 8192

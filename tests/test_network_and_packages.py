@@ -70,7 +70,7 @@ def verdicts(folder: Path, **files: str) -> dict[str, str]:
         ("a.txt", "default via 10.0.0.1 dev eth0\n", "network_state_text"),
         ("var/log/waagent.log", _AGENT + "* Trying 168.63.129.16:80...\n", "waagent_log"),
         ("ls.txt", "total 8\n-rw-r--r-- 1 root root 12 Mar  1 02:10 a\n", "folder_listing"),
-        ("results.txt", "06:30:00  Listing contents of /etc:\n-rw-r--r-- 1 root root 1 Mar 1 02:10 a\n", "disk_inspection"),
+        ("results.txt", "06:30:00  Listing contents of /etc:\n-rw-r--r-- 1 a a 1 Mar 1 02:10 a\n", "disk_inspection"),
         ("df.txt", "Filesystem      Size  Used Avail Use% Mounted on\n/dev/sda1  1G  1G  0  100% /\n", "mount_tables"),
     ],
 )  # fmt: skip
@@ -197,6 +197,12 @@ def test_a_platform_that_answers_is_not_blocked(tmp_path: Path) -> None:
     answered = "*   Trying 168.63.129.16:80...\n* Connected to 168.63.129.16 (168.63.129.16) port 80 (#0)\n"
     assert verdicts(tmp_path, curl=failed) == {"wireserver-blocked": "possible"}
     assert verdicts(tmp_path, curl2=answered) == {}
+
+
+def test_an_attempt_whose_end_is_cut_off_says_nothing(tmp_path: Path) -> None:
+    [row] = rows_of("curl.txt", "*   Trying 168.63.129.16:80...\n")
+    assert row["outcome"] == "unfinished"
+    assert verdicts(tmp_path, curl="*   Trying 168.63.129.16:80...\n") == {}
 
 
 @pytest.mark.parametrize(
