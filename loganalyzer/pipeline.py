@@ -28,7 +28,7 @@ from loganalyzer.intake.layout import Layout, place, recognise_layout, relative
 from loganalyzer.known_files import is_private, known_file
 from loganalyzer.near_misses import near_misses
 from loganalyzer.parser import ParseContext, Parsed
-from loganalyzer.plugins import GROUPS, blame, installed, watch
+from loganalyzer.plugins import GROUPS, blame, check_switch, installed, watch
 from loganalyzer.redact import Redactor, is_secret_file, redact_report
 from loganalyzer.registry import Choice, Recognised, parsers
 from loganalyzer.report.build import build_body
@@ -215,6 +215,7 @@ def judge(
     Raises:
         LogAnalyzerError: an input does not exist, or the built-in rules or catalogue are broken.
     """
+    check_switch()
     with watch() as faults:
         judged = _judge(inputs, options, stdin, progress or (lambda phase, name, size: None))
         in_use = tuple(plugin for group in GROUPS for plugin in installed(group))

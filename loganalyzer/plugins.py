@@ -147,37 +147,44 @@ def _words_of(error: BaseException) -> str:
 
 
 def switched_on() -> bool:
-    """Whether plug-ins are used.
+    """Whether plug-ins are used. Words that mean neither switch them off; `check_switch` tells them."""
+    return _WORDS.get(os.environ.get(SWITCH, "").lower(), False)
+
+
+def check_switch() -> None:
+    """Looks at the environment variable.
 
     Raises:
-        UsageError: the environment variable says neither on nor off.
+        UsageError: it says neither on nor off.
     """
     said = os.environ.get(SWITCH, "")
     if said.lower() not in _WORDS:
         raise UsageError(f"{SWITCH}={said!r} is neither on nor off", None, f"set {SWITCH} to on or off")
-    return _WORDS[said.lower()]
 
 
 @contextmanager
 def without_plugins() -> Iterator[None]:
     """No plug-in is used inside, nor in processes that are started inside."""
+    with switch_kept():
+        os.environ[SWITCH] = "off"
+        yield
+
+
+@contextmanager
+def switch_kept() -> Iterator[None]:
+    """At the end plug-ins are switched on or off as they were."""
     before = os.environ.get(SWITCH)
-    os.environ[SWITCH] = "off"
     try:
         yield
     finally:
         if before is None:
-            del os.environ[SWITCH]
+            os.environ.pop(SWITCH, None)
         else:
             os.environ[SWITCH] = before
 
 
 def installed(group: str) -> tuple[Plugin, ...]:
-    """The plug-ins of a group that are used, by name and distribution; none while they are switched off.
-
-    Raises:
-        UsageError: the environment variable says neither on nor off.
-    """
+    """The plug-ins of a group that are used, by name and distribution; none while they are switched off."""
     return tuple(plugin for plugin, _ in _points(group)) if switched_on() else ()
 
 

@@ -14,9 +14,12 @@ from collections.abc import Sequence
 from typing import IO, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from loganalyzer import __version__
+from loganalyzer.cli.settings import with_common_options
 from loganalyzer.errors import LogAnalyzerError, UsageError
+from loganalyzer.plugins import check_switch, switch_kept, watch
 
 EXIT_FINDING = 1
 EXIT_USAGE = 2
@@ -37,7 +40,14 @@ COMMANDS = {
     "explain": ("loganalyzer.cli.explain", "Explain an error code, a cause, or pasted portal text (offline)."),
     "formats": ("loganalyzer.cli.formats", "List the formats that can be read, or explain whose each file is."),
     "signatures": ("loganalyzer.cli.signatures", "List, show, test and lint the signatures."),
+    "plugins": ("loganalyzer.cli.plugins", "List the parsers, rules, outputs and redactors that other packages add."),
+    "config": ("loganalyzer.cli.config", "Show the settings that hold, and the files that they come from."),
+    "completion": ("loganalyzer.cli.completion", "Print the script with which a shell completes commands and values."),
 }
+
+
+#: The variable by which the script of a shell asks for completions.
+COMPLETION = "_LOGANALYZER_COMPLETE"
 
 
 class LazyGroup(click.Group):
@@ -52,7 +62,13 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
-        return command
+        return with_common_options(command)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
+        """Commands from the table, without importing one; options as click has it."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        return [CompletionItem(name, help=line) for name, (_, line) in COMMANDS.items() if name.startswith(incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the overview from the table, without importing a command."""
@@ -71,6 +87,9 @@ def cli() -> None:
     """
 
 
+with_common_options(cli)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the ``loganalyzer`` command; exits with the documented status."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
@@ -81,8 +100,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line and returns its exit status."""
+    """Runs the command line and returns its exit status; then tells what plug-ins did wrong."""
+    with switch_kept(), watch() as faults:
+        try:
+            return _status_of(arguments)
+        finally:
+            for fault in faults:
+                tell(f"warning: {fault}")
+            faults.clear()
+
+
+def _status_of(arguments: Sequence[str] | None) -> int:
     try:
+        check_switch()
+        if COMPLETION in os.environ:
+            importlib.import_module("loganalyzer.cli.completion").register()
         result = cli.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
         sys.stdout.flush()  # what fails here is told below, not by the interpreter on its way out
     except click.ClickException as error:

@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from loganalyzer.catalogue import Cause, FoundCode, NumberMeaning, load_catalogue
+from loganalyzer.cli.completers import complete_documented
 from loganalyzer.cli.console import open_console
 from loganalyzer.explain import Explanation, explain
 from loganalyzer.redact import Redactor
@@ -21,7 +22,7 @@ MOST_CAUSES = 6
 
 
 @click.command("explain")
-@click.argument("query", nargs=-1, required=True)
+@click.argument("query", nargs=-1, required=True, shell_complete=complete_documented)
 @click.option("-f", "--format", "form", type=click.Choice(["text", "json"]), default="text", help="Output format.")
 @click.option("--all", "everything", is_flag=True, help="Tell every candidate cause in full.")
 def command(query: tuple[str, ...], form: str, everything: bool) -> int:

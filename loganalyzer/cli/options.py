@@ -15,6 +15,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from loganalyzer.cli.completers import complete_parser
 from loganalyzer.cli.console import open_console
 from loganalyzer.errors import UsageError
 from loganalyzer.intake import Limits
@@ -94,6 +95,7 @@ choice_option = click.option(
     "choices",
     multiple=True,
     metavar="SOURCE_GLOB=PARSER",
+    shell_complete=complete_parser,
     help="Read the sources of these paths with this parser, whatever they look like ('*/odd.log=waagent_log');"
     " 'loganalyzer formats' lists the parsers. May repeat; the last that fits counts.",
 )

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from loganalyzer.cli import EXIT_FINDING, EXIT_USAGE
+from loganalyzer.cli.completers import complete_output
 from loganalyzer.cli.options import (
     choice_option,
     choices_of,
@@ -44,6 +45,7 @@ FAIL_ON = ("confirmed", "likely", "possible", "cannot-tell", "never")
     "outputs",
     multiple=True,
     metavar="[FORMAT:]FILE",
+    shell_complete=complete_output,
     help="Also write a file; the format by its suffix (.json .md .sarif .xml .csv .ndjson .txt) or by prefix:"
     " timesketch:FILE, elastic:FILE, and parquet:DIR for the tables. May repeat; '-' is standard output.",
 )

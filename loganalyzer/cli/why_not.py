@@ -9,6 +9,7 @@ import click
 
 from loganalyzer.catalogue import Catalogue, load_catalogue
 from loganalyzer.cli import EXIT_UNREADABLE, EXIT_USAGE
+from loganalyzer.cli.completers import complete_bundle_then_documented
 from loganalyzer.cli.options import (
     choice_option,
     choices_of,
@@ -34,8 +35,8 @@ from loganalyzer.windows import Ticket
 
 
 @click.command("why-not")
-@click.argument("bundle", nargs=-1, required=True)
-@click.argument("cause")
+@click.argument("bundle", nargs=-1, required=True, shell_complete=complete_bundle_then_documented)
+@click.argument("cause", shell_complete=complete_bundle_then_documented)
 @click.option(
     "-f", "--format", "form", type=click.Choice(["text", "json"]), default="text", help="What goes to standard output."
 )
