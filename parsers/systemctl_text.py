@@ -1,5 +1,7 @@
 """Output of ``systemctl``: ``status``, ``list-units``, ``list-unit-files``, ``is-active``; the journal's lines in it.
 
+Also what the scripts of services say where ``service`` calls them: SysV, OpenRC, the BSDs.
+
 A unit's state is that of the moment at which it was printed, which the output does not name: rows have no time,
 ``since`` is when the state began. The lines of the journal under a status are events of ``linux/journald``.
 """
@@ -22,7 +24,8 @@ from loganalyzer.schema import TIMESTAMP, EventFrame
 _LOGSOURCE = LogSource("linux", "systemd")
 _JOURNAL = LogSource("linux", "journald")
 
-#: ``kind``: status, list, unit_file or answer (of is-active and its like). States are systemd's own words.
+#: ``kind``: status, list, unit_file, answer (of is-active and its like) or script (of a service, outside of systemd).
+#: States are systemd's own words.
 _COLUMNS: Mapping[str, pl.DataType] = {
     "time.assumed": pl.String(),
     "kind": pl.String(),
@@ -86,6 +89,20 @@ _TAIL = re.compile(SYSLOG_LINE)
 _AGO = re.compile(r"(\d{1,6}) ?(years?|months?|weeks?|days?|h|min|s|ms)\b")
 _AGO_DAYS = {"y": 366.0, "mo": 31.0, "w": 7.0, "d": 1.0, "h": 1 / 24}
 _STATE_TIME = re.compile(r"^[A-Z][a-z]{2} (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?: ([A-Z0-9+-]{1,6}))?$")
+#: The call of a service's script, and what such scripts say of the service's state.
+_SCRIPT = re.compile(
+    r"(?:^|[#$>] ?)(?:sudo )?(?:(?:service|rc-service|invoke-rc\.d) |(?:/usr/local)?/etc/(?:rc\.d/init|init|rc)\.d/)"
+    r"([\w@-]+) (?:one)?(?:status|start|restart)\s*$"
+)
+_AGENT_SCRIPT = re.compile(
+    r"^(wa(?:linux)?agent)(?: \(pid +[\d ]+\))? "
+    r"(?:is not running|is stopped|is running(?: as pid [\d ]+)?|dead but pid file exists)\.{0,3}$"
+)
+_SCRIPT_STATES = (
+    ("failed", re.compile(r"\bfailed to start\b|status: crashed|\bfailed!?$", re.IGNORECASE)),
+    ("inactive", re.compile(r"\bnot running\b|\bis stopped\b|\bdead but\b|status: stopped|stop/waiting")),
+    ("active", re.compile(r"\bis running\b|status: started|start/running")),
+)
 #: Characters of a line of the journal that are read, and of one of a state.
 _LONGEST = 65536
 _WIDEST = 1024
@@ -135,7 +152,7 @@ class SystemctlText:
     @property
     def samples(self) -> tuple[Sample, ...]:
         """Every command, and every state that an agent's unit is seen in."""
-        return (*_status_samples(), *_list_samples())
+        return (*_status_samples(), *_list_samples(), *_script_samples())
 
     def claim(self, path: str, head: bytes) -> Claim | None:
         """By the lines that only ``systemctl`` prints; a lone word needs the command's name in the file's."""
@@ -148,6 +165,10 @@ class SystemctlText:
             return Claim(88, "a table of systemctl")
         if any(_NOT_FOUND.match(line) or _LISTED.match(line) for line in lines):
             return Claim(60, "lines as systemctl prints them")
+        if any(_AGENT_SCRIPT.match(line) for line in lines) or (
+            any(_SCRIPT.search(line) for line in lines) and any(_script_state(line) for line in lines)
+        ):
+            return Claim(60, "what the script of a service says")
         asked = _ANSWER_NAME.search(path.replace("\\", "/")) or any(_COMMAND.search(line) for line in lines)
         words = {line.strip() for line in lines if line.strip() and not _COMMAND.search(line)}
         known = bool(words) and words <= _ACTIVE_WORDS | _ENABLED_WORDS
@@ -183,6 +204,11 @@ class _Reader:
             if block:
                 yield self._status(block)
                 place += len(block)
+                continue
+            script = _script_block(lines, place)
+            if script:
+                yield _script_row(script)
+                place += len(script)
                 continue
             row = self._single(lines[place])
             if row:
@@ -252,7 +278,7 @@ class _Reader:
             unit = self._asked.pop(0) if self._asked else None
             column = "active_state" if word in _ACTIVE_WORDS else "unit_file_state"
             return message | {"kind": "answer", "unit": _full_name(unit), column: word}
-        if not (line.blank or _LIST_HEAD.match(text) or _FILES_HEAD.match(text) or _LEGEND.match(text)):
+        if not (line.blank or any(form.search(text) for form in (_SCRIPT, _LIST_HEAD, _FILES_HEAD, _LEGEND))):
             self.rejected.append(Rejected(line, "no line of systemctl's output"))
         return {}
 
@@ -268,6 +294,42 @@ def _status_block(lines: Sequence[Line], start: int) -> Sequence[Line]:
             break
         end += 1
     return lines[start:end]
+
+
+def _script_block(lines: Sequence[Line], start: int) -> Sequence[Line]:
+    """The call of a service's script with what it says; a lone answer of the agent's; none where neither begins.
+
+    Under systemd the same call gives a status, which is read as one.
+    """
+    if _AGENT_SCRIPT.match(lines[start].text[:_WIDEST]):
+        return lines[start : start + 1]
+    if not _SCRIPT.search(lines[start].text[:_WIDEST]):
+        return ()
+    end = start + 1
+    while end < len(lines) and not lines[end].blank and not _begins_status(lines, end):
+        text = lines[end].text[:_WIDEST]
+        if _SCRIPT.search(text) or _COMMAND.search(text) or _NOT_FOUND.match(text):
+            break
+        end += 1
+    return lines[start:end] if end > start + 1 else ()
+
+
+def _script_row(block: Sequence[Line]) -> dict[str, object]:
+    first = block[0].text[:_WIDEST]
+    named = _AGENT_SCRIPT.match(first) or _SCRIPT.search(first)
+    states = [state for line in block if (state := _script_state(line.text[:_WIDEST]))]
+    message = "\n".join(line.text.strip() for line in block)[:_LONGEST]
+    unit = f"{named[1]}.service" if named else None
+    return cited(block) | {
+        "kind": "script",
+        "unit": unit,
+        "active_state": states[-1] if states else None,
+        "message": message,
+    }
+
+
+def _script_state(text: str) -> str | None:
+    return next((state for state, words in _SCRIPT_STATES if words.search(text)), None)
 
 
 def _begins_status(lines: Sequence[Line], place: int) -> bool:
@@ -417,6 +479,31 @@ def _list_samples() -> tuple[Sample, ...]:
             "systemctl_is-enabled_walinuxagent.txt",
             b"masked\n",
             ({"kind": "answer", "unit": "walinuxagent.service", "unit_file_state": "masked", "active_state": None},),
+        ),
+    )
+
+
+def _script_samples() -> tuple[Sample, ...]:
+    return (
+        Sample(
+            "a script of FreeBSD",
+            "service.txt",
+            b"root@fw:~ # service waagent status\nwaagent is not running\n# service waagent start\n"
+            b"Starting waagent.\nenv: python2: No such file or directory\n",
+            (
+                {"kind": "script", "unit": "waagent.service", "active_state": "inactive", "log.line": 1},
+                {
+                    "kind": "script",
+                    "active_state": None,
+                    "message": "# service waagent start\nStarting waagent.\nenv: python2: No such file or directory",
+                },
+            ),
+        ),
+        Sample(
+            "a script of SysV, without the command",
+            "waagent_status.txt",
+            b"waagent (pid  1036) is running...\n",
+            ({"kind": "script", "unit": "waagent.service", "active_state": "active"},),
         ),
     )
 

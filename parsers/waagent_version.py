@@ -1,6 +1,7 @@
 """Output of ``waagent -version``: the versions of the Linux agent, of its child and of Python.
 
-The first line names the installed package and the system, the last the version that runs (linux.md 2.2).
+The first line names the installed package and the system, the last the version that runs (linux.md 2.2). An agent that
+cannot be started answers with an error instead: of Python, or of the shell.
 """
 
 from __future__ import annotations
@@ -20,11 +21,17 @@ _COLUMNS: Mapping[str, pl.DataType] = CONFIG_COLUMNS
 _FIRST = re.compile(r"^WALinuxAgent-(\d+(?:\.\d+)+)(?: running on (\S.*))?$")
 _FURTHER = re.compile(r"^(Python|Goal state agent): (\S+)$")
 _COMMAND = re.compile(r"^\S*[$#>]")
+#: The last line of a traceback, and the shell's words for a program that it cannot run.
+_ERROR = re.compile(
+    r"^(?:[A-Za-z_][\w.]*(?:Error|Exception|DistributionNotFound)\b(?:: .*)?"
+    r"|\S*(?:sh|sudo|env)\b.*(?:waagent|python)\S*: .*(?:not found|No such file|bad interpreter|Permission denied).*)$"
+)
+_IN_TRACEBACK = re.compile(r"^(?:Traceback \(most recent call last\):|\s+\S.*)$")
 
 
 @dataclass(frozen=True, slots=True)
 class WaagentVersion:
-    """One row a version: the keys daemon_version, os, python_version and agent_version."""
+    """One row a version: the keys daemon_version, os, python_version and agent_version; or one an ``error``."""
 
     name: str = "waagent_version"
     title: str = "output of waagent -version"
@@ -42,6 +49,27 @@ class WaagentVersion:
                 {"key": "python_version", "value": "3.6.9"},
                 {"key": "agent_version", "value": "2.9.1.1", "message": "Goal state agent: 2.9.1.1"},
             ),
+        ),
+        Sample(
+            "an agent that Python cannot load",
+            "waagent-version.txt",
+            b"# waagent -version\nTraceback (most recent call last):\n"
+            b'  File "/usr/sbin/waagent", line 27, in <module>\n    import azurelinuxagent.agent as agent\n'
+            b"ModuleNotFoundError: No module named 'azurelinuxagent'\n",
+            (
+                {
+                    "key": "error",
+                    "value": "ModuleNotFoundError: No module named 'azurelinuxagent'",
+                    "message": "ModuleNotFoundError: No module named 'azurelinuxagent'",
+                    "log.line": 5,
+                },
+            ),
+        ),
+        Sample(
+            "no agent where the shell looks for it",
+            "waagent_version.txt",
+            b"bash: waagent: command not found\n",
+            ({"key": "error", "value": "bash: waagent: command not found"},),
         ),
     )
 
@@ -61,12 +89,16 @@ class WaagentVersion:
                 cited([line]) | {"key": key, "value": value, "effective": True, "message": line.text.strip()}
                 for key, value in found.items()
             ]
-            if not found and not line.blank and not _COMMAND.match(line.text):
+            if not (found or line.blank or _COMMAND.match(line.text) or _IN_TRACEBACK.match(line.text)):
                 rejected.append(Rejected(line, "no line of the output of waagent -version"))
         return listing(source, self.logsource, lines, rows, _COLUMNS, rejected)
 
 
-_HEAD = r"^WALinuxAgent-\d+(?:\.\d+)+ running on \S.*\s+Python: \d"
+_HEAD = (
+    r"^WALinuxAgent-\d+(?:\.\d+)+ running on \S.*\s+Python: \d"
+    r'|^Traceback \(most recent call last\):\r?\n  File "\S*/waagent", line \d+, in <module>'
+    r"|\A(?:\S*[$#>] ?waagent .*\n)?\S*(?:sh|sudo): (?:line \d+: |\d+: )?(?:\S*/)?waagent: (?:command )?not found"
+)
 
 
 def _values(text: str) -> list[tuple[str, str]]:
@@ -74,7 +106,7 @@ def _values(text: str) -> list[tuple[str, str]]:
         return [("daemon_version", found[1])] + ([("os", found[2])] if found[2] else [])
     if found := _FURTHER.match(text):
         return [("python_version" if found[1] == "Python" else "agent_version", found[2])]
-    return []
+    return [("error", text)] if _ERROR.match(text) else []
 
 
 parser: Parser = WaagentVersion()
