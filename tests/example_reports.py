@@ -20,6 +20,7 @@ from loganalyzer.report.model import (
     ErrorEntry,
     Evidence,
     NextEvidence,
+    PluginEntry,
     Receipt,
     Report,
     Rival,
@@ -154,6 +155,10 @@ EXAMPLE = Report(
         coverage_of("inner.zip", status="archive", events=0, first=None, last=None, logsource=None, parser=None),
     ),
     rules=RulesRun(89, (UnableRule("user.yml", "field X is unknown"),)),
+    plugins=(
+        PluginEntry("loganalyzer.parsers", "acme_log", "acme-logs", "1.2", None),
+        PluginEntry("loganalyzer.redactors", "names", "acme-logs", None, "TypeError: it is a str"),
+    ),
 )
 
 HOSTILE = (

@@ -242,7 +242,10 @@ def test_sarif_names_cause_place_and_repair() -> None:
     assert len(result["relatedLocations"]) == 2
     assert run["invocations"][0]["exitCode"] == 1
     assert "the gz ends early" in run["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"]
-    assert "user.yml" in run["invocations"][0]["toolConfigurationNotifications"][0]["message"]["text"]
+    rule, plugin = run["invocations"][0]["toolConfigurationNotifications"]
+    assert "user.yml" in rule["message"]["text"]
+    assert "the plug-in names (loganalyzer.redactors) failed" in plugin["message"]["text"]
+    assert [one["name"] for one in run["tool"]["extensions"]] == ["acme_log", "names"]
 
 
 @pytest.mark.parametrize(("verdict", "level"), [("confirmed", "error"), ("likely", "warning"), ("possible", "note")])

@@ -223,6 +223,7 @@ def test_a_diagnosis_shows_its_proof_what_it_leads_to_and_what_to_do() -> None:
         "2026-03-01 02:10:32Z",
         "the gz ends early",
         "4 files, 87.9 KiB",
+        "plug-in names of acme-logs failed: TypeError: it is a str",
     ):
         assert wanted in shown, wanted
 
@@ -248,6 +249,7 @@ def test_verbose_says_how_the_verdicts_came_about_without_all_evidence() -> None
         "antivirus-blocks-bcdr: the log covers the window",
         "agent-stopped-windows",
         "user.yml: field X is unknown",
+        "acme_log of acme-logs 1.2 (loganalyzer.parsers)",
         "a cause is confirmed",
     ):
         assert wanted in verbose, wanted

@@ -27,8 +27,8 @@ from loganalyzer.cli.options import (
 from loganalyzer.cli.report_outputs import Target, format_option, targets_of, write_outputs
 from loganalyzer.cli.rule_files import own_rules, own_rules_option
 from loganalyzer.cli.what_was_read import status_of_reading, tell_idle, tell_unread
-from loganalyzer.pipeline import Judged, Progress, Scan, ScanOptions, judge, scan
-from loganalyzer.redact import Redactor, redact_report
+from loganalyzer.pipeline import Judged, Progress, Scan, ScanOptions, judge, redacted, scan
+from loganalyzer.redact import Redactor
 from loganalyzer.report.model import Report
 from loganalyzer.report.terminal import render_terminal
 from loganalyzer.windows import Ticket
@@ -89,7 +89,7 @@ def _scanned(
         return scan(bundle, options, stdin=stdin, progress=progress), None
     judged = judge(bundle, options, stdin=stdin, progress=progress)
     reading, redactor = judged.reading, Redactor("tokens" if options.redact else "off")
-    report = redact_report(judged.report, redactor)
+    report = redacted(judged.report, redactor)
     return Scan(report, reading.recognised, tuple(redactor.texts(reading.unread)), reading.idle), judged
 
 

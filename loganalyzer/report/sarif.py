@@ -15,7 +15,7 @@ import orjson
 
 from loganalyzer.report.json_report import jsonable
 from loganalyzer.report.markdown import link_of, text_of
-from loganalyzer.report.model import Citation, Coverage, Diagnosis, Evidence, Report
+from loganalyzer.report.model import Citation, Coverage, Diagnosis, Evidence, PluginEntry, Report
 from loganalyzer.report.plain_text import one_line, plain_json, without_surrogates
 from loganalyzer.report.quoting import ORIGINAL_LIMIT
 from loganalyzer.report.wording import place
@@ -38,8 +38,9 @@ def _run(report: Report, exit_code: int | None) -> dict[str, Any]:
     rules = {one.cause: number for number, one in enumerate(report.diagnoses)}
     results = [_result(one, report, rules[one.cause], artifacts) for one in report.diagnoses]
     invocation = _invocation(report, exit_code, artifacts)
+    extensions = [_extension(one) for one in report.plugins]
     return {
-        "tool": {"driver": _driver(report)},
+        "tool": {"driver": _driver(report), **({"extensions": extensions} if extensions else {})},
         "invocations": [invocation],
         "originalUriBaseIds": {_BASE: {"description": {"text": _message(f"The root of {report.bundle.path}")}}},
         "artifacts": artifacts.described(),
@@ -92,6 +93,11 @@ def _driver(report: Report) -> dict[str, Any]:
         "rules": [_rule(one) for one in report.diagnoses],
         "properties": {"catalogue": report.catalogue.version},
     }
+
+
+def _extension(one: PluginEntry) -> dict[str, Any]:
+    version = {"version": one.version} if one.version else {}
+    return {"name": one.name, **version, "properties": {"group": one.group, "distribution": one.distribution}}
 
 
 def _rule(one: Diagnosis) -> dict[str, Any]:
@@ -199,6 +205,11 @@ def _invocation(report: Report, exit_code: int | None, artifacts: _Artifacts) ->
     found["toolConfigurationNotifications"] = [
         {"level": "warning", "message": {"text": _message(f"the rule {one.rule} could not run: {one.why}")}}
         for one in report.rules.unable
+    ]
+    found["toolConfigurationNotifications"] += [
+        {"level": "error", "message": {"text": _message(f"the plug-in {one.name} ({one.group}) failed: {one.fault}")}}
+        for one in report.plugins
+        if one.fault is not None
     ]
     return found
 

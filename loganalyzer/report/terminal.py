@@ -464,6 +464,12 @@ def _receipt(page: _Page, report: Report, why: bool) -> None:
     )
     for one in report.rules.unable if why else ():
         page.item("could not run", f"{one.rule}: {one_line(one.why)}", indent=0, style="dim")
+    for plugin in report.plugins:
+        told = " ".join(part for part in (plugin.name, "of", plugin.distribution or "?", plugin.version) if part)
+        if plugin.fault is not None:
+            page.item("plug-in", f"{told} failed: {one_line(plugin.fault)}", indent=0, style="yellow")
+        elif why:
+            page.item("plug-in", f"{told} ({plugin.group})", indent=0, style="dim")
     if receipt.statement and (why or report.verdict == "cannot-tell"):
         page.text(Text(one_line(receipt.statement), "dim"))
     if receipt.near_misses:
