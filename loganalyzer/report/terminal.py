@@ -165,7 +165,7 @@ class _Page:
 
 
 #: After these a path or a list of values may be broken; the first kind is better.
-_BREAKS: Final = (re.compile(r"[\\/ ,;&?]"), re.compile(r"[.:=_+-]"))
+_BREAKS: Final = (re.compile(r'[/ ,;&?]|\\(?!["\\/])'), re.compile(r"[.:=_+-]"))
 
 
 def _parts(line: Text, room: int) -> list[Text]:
@@ -419,34 +419,25 @@ def _log_sources(page: _Page, read: Sequence[Coverage]) -> None:
 
 
 def _every_source(page: _Page, coverage: Sequence[Coverage]) -> None:
-    table = _table(
-        Column("source"),
-        Column("status", no_wrap=True),
-        Column("events", justify="right", no_wrap=True),
-        Column("what was read, or why not"),
-    )
+    """Each source on a line of its own; below it what became of it."""
     for one in coverage:
-        table.add_row(
-            Text(plain(one.source), overflow="fold"),
-            Text(one.status, _STATUSES[one.status]),
-            str(one.events) if one.events else "",
-            Text("\n".join(_about_source(one, details=True)), "dim", overflow="fold"),
-        )
-    page.table(table)
+        page.path(Text(one_line(one.source)), indent=2)
+        about = [f"{one.events} event{'s' if one.events > 1 else ''}"] if one.events else []
+        if one.first is not None and one.last is not None:
+            about.append(span(one.first, one.last))
+        if one.why:
+            about.append(one_line(one.why))
+        line = Text().append(one.status, _STATUSES[one.status])
+        line.append("".join(f" · {part}" for part in about), "dim")
+        page.text(line, indent=4)
+        for note in _notes(one):
+            page.text(Text(note, "dim"), indent=4)
 
 
-def _about_source(one: Coverage, details: bool) -> list[str]:
-    about = []
-    if one.first is not None and one.last is not None:
-        about.append(span(one.first, one.last) if details else rough_span(one.first, one.last))
-    if details or one.status in ("skipped", "unrecognised", "partial"):
-        about.append(one_line(one.why))
-    if one.rejected:
-        about.append(f"{one.rejected} rejected ({size_text(one.rejected_bytes)})")
-    about += [one_line(note) for note in (one.notes if details else one.notes[:1])]
-    if details:
-        about += [f"silent {plain(start)} → {plain(end)}" for start, end in one.gaps]
-    return [line for line in about if line]
+def _notes(one: Coverage) -> list[str]:
+    rejected = [f"{one.rejected} rejected ({size_text(one.rejected_bytes)})"] if one.rejected else []
+    silent = [f"silent {plain(start)} → {plain(end)}" for start, end in one.gaps]
+    return [note for note in (*rejected, *map(one_line, one.notes), *silent) if note]
 
 
 def _receipt(page: _Page, report: Report, why: bool) -> None:
@@ -470,7 +461,7 @@ def _receipt(page: _Page, report: Report, why: bool) -> None:
             page.item("plug-in", f"{told} failed: {one_line(plugin.fault)}", indent=0, style="yellow")
         elif why:
             page.item("plug-in", f"{told} ({plugin.group})", indent=0, style="dim")
-    if receipt.statement and (why or report.verdict == "cannot-tell"):
+    if receipt.statement and (report.verdict == "cannot-tell" or (why and report.verdict == "cause-found")):
         page.text(Text(one_line(receipt.statement), "dim"))
     if receipt.near_misses:
         page.text(Text(f"Nearest: {'; '.join(map(_near_miss, receipt.near_misses))}.", "dim"))
