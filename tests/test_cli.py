@@ -239,6 +239,7 @@ def raising(error: BaseException) -> Callable[..., Scan]:
         (["-f", "parquet"], ["parquet:DIR", "Usage: "]),
         (["-o", "parquet:-"], ["names no folder", "help: "]),
         (["-o", "sarif:"], ["names no file", "help: "]),
+        (["-o", "json:-", "-o", "-"], ["two outputs", "help: "]),
         (["-o", "a.md", "-o", "./a.md"], ["given twice", "help: "]),
         (["--max-members", "0"], ["--max-members", "Usage: "]),
         (["--max-depth", "0"], ["--max-depth", "Usage: "]),

@@ -59,11 +59,13 @@ def targets_of(outputs: Sequence[str], form_of_stdout: OutputFormat) -> list[Tar
     """The targets of all ``-o [FORMAT:]FILE``, files first; standard output, in the format of ``-f``, if none is it.
 
     Raises:
-        UsageError: neither a prefix nor the file's suffix names a format, or two targets are one file.
+        UsageError: neither a prefix nor the file's suffix names a format, or two targets are the same.
     """
     targets = [_target(text, form_of_stdout) for text in outputs]
     if not any(target.path is None for target in targets):
         targets.append(Target(form_of_stdout, None))
+    if sum(target.path is None for target in targets) > 1:
+        raise UsageError("two outputs go to standard output", None, "give all but one a file")
     paths = [target.path.absolute() for target in targets if target.path is not None]
     twice = next((path for path in paths if paths.count(path) > 1), None)
     if twice is not None:
