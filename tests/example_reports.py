@@ -14,6 +14,7 @@ from loganalyzer.report.model import (
     Bundle,
     CatalogueInfo,
     Citation,
+    ContextEntry,
     Coverage,
     Diagnosis,
     Doc,
@@ -193,4 +194,6 @@ def filled(value: Any, text: str) -> Any:
 def with_citations(report: Report) -> Report:
     gap = replace(DIAGNOSIS.evidence[0], kind="gap", bounds=(citation("before"), citation("after", line=9)))
     value = replace(DIAGNOSIS.evidence[0], kind="value", derived_from=(citation("Extensions.Enabled=n"),))
-    return replace(report, diagnoses=(replace(DIAGNOSIS, evidence=(gap, value, *DIAGNOSIS.evidence)),))
+    near = ContextEntry(True, None, 60, WHEN, "60: the program was started.")
+    first = replace(DIAGNOSIS.evidence[0], context=(near, replace(near, before=False, record_id=62)))
+    return replace(report, diagnoses=(replace(DIAGNOSIS, evidence=(gap, value, first, *DIAGNOSIS.evidence[1:])),))

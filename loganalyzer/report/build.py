@@ -11,6 +11,7 @@ from typing import Any
 from loganalyzer.attribute import SUPPORTED, Attribution, CauseVerdict, Finding
 from loganalyzer.catalogue import Catalogue, Cause
 from loganalyzer.facts import Attempt, Derived
+from loganalyzer.redact import is_secret_file
 from loganalyzer.report.model import (
     AttemptEntry,
     Citation,
@@ -26,7 +27,7 @@ from loganalyzer.report.model import (
     Undecided,
 )
 from loganalyzer.report.next_evidence import asked_causes, next_evidence
-from loganalyzer.report.quoting import cut
+from loganalyzer.report.quoting import context_of, cut
 from loganalyzer.report.unattributed import unattributed
 from loganalyzer.schema import SHARED_COLUMNS, EventFrame
 from loganalyzer.sigma.ir import leaves
@@ -36,6 +37,8 @@ from loganalyzer.sigma.rule import Correlation, Rule
 #: Evidence shown of one rule: its first entries and its last.
 FIRST_OF_RULE = 4
 LAST_OF_RULE = 1
+#: Leading evidence of a diagnosis that is shown among its neighbours: the first entry of so many rules.
+MOST_IN_CONTEXT = 5
 #: Further limits of lists that only help the reader.
 MOST_RIVALS = 5
 MESSAGE_LIMIT = 1024
@@ -123,7 +126,7 @@ def _diagnosis(
         remedies=tuple(cause.remedies),
         docs=tuple(Doc(doc.title, doc.url) for doc in cause.docs if doc.url is not None),
         how=one.how,
-        evidence=_evidence([*one.supports, *one.refutes], frames),
+        evidence=_evidence([*one.supports, *one.refutes], frames, MOST_IN_CONTEXT),
     )
 
 
@@ -152,8 +155,11 @@ def _rivals(catalogue: Catalogue, one: CauseVerdict, attribution: Attribution) -
     return tuple(rivals[:MOST_RIVALS])
 
 
-def _evidence(findings: Iterable[Finding], frames: Sequence[EventFrame]) -> tuple[Evidence, ...]:
-    """Evidence rows by source and place; of each rule the first ones and the last."""
+def _evidence(findings: Iterable[Finding], frames: Sequence[EventFrame], in_context: int = 0) -> tuple[Evidence, ...]:
+    """Evidence rows by source and place; of each rule the first ones and the last.
+
+    The first entry of each rule has its neighbours, up to ``in_context`` of them.
+    """
     by_rule: dict[str, list[Finding]] = defaultdict(list)
     for finding in sorted(findings, key=lambda one: (one.path, one.entry[1], one.frame, one.row)):
         by_rule[finding.rule.id].append(finding)
@@ -165,10 +171,18 @@ def _evidence(findings: Iterable[Finding], frames: Sequence[EventFrame]) -> tupl
         )
     ]
     kept.sort(key=lambda one: (one.path, one.entry[1], one.rule.id, one.frame, one.row))
-    return tuple(_one_evidence(finding, frames[finding.frame]) for finding in kept)
+    leading = [group[0] for group in by_rule.values() if _has_neighbours(group[0])][:in_context]
+    return tuple(
+        _one_evidence(finding, frames[finding.frame], any(finding is one for one in leading)) for finding in kept
+    )
 
 
-def _one_evidence(finding: Finding, frame: EventFrame) -> Evidence:
+def _has_neighbours(finding: Finding) -> bool:
+    """Derived rows stand in no file; of a key file nothing is shown."""
+    return not finding.lasting and not isinstance(finding.rule, Correlation) and not is_secret_file(finding.path)
+
+
+def _one_evidence(finding: Finding, frame: EventFrame, in_context: bool) -> Evidence:
     row = frame.rows.row(finding.row, named=True)
     attribution = finding.rule.attribution
     assert attribution is not None  # findings are made of rules with an attribution only
@@ -198,6 +212,7 @@ def _one_evidence(finding: Finding, frame: EventFrame) -> Evidence:
         redacted=False,
         bounds=cited if kind == "gap" else (),
         derived_from=cited if kind == "value" else (),
+        context=context_of(frame.rows, finding.row) if in_context else (),
     )
 
 

@@ -43,12 +43,24 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True)
+class ContextEntry:
+    """An entry of the same source shortly ``before`` a cited one, or after it; ``text`` may be cut."""
+
+    before: bool
+    line: int | None
+    record_id: int | None
+    timestamp: datetime | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """A match of a rule, with the place that it can be re-read from.
 
     ``offset`` and ``length`` are bytes of the source. A ``gap`` cites the two entries around it in ``bounds``, a
     ``value`` the entries that it was derived from. ``message`` is the readable part of ``original``.
-    ``time_assumed`` says why a zone or a year had to be assumed.
+    ``time_assumed`` says why a zone or a year had to be assumed. ``context`` are its neighbours in the order of the
+    source; the leading evidence of a diagnosis alone has any.
     """
 
     kind: EvidenceKind = field(metadata=OURS)
@@ -69,6 +81,7 @@ class Evidence:
     redacted: bool
     bounds: tuple[Citation, ...]
     derived_from: tuple[Citation, ...]
+    context: tuple[ContextEntry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

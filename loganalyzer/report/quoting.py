@@ -1,9 +1,26 @@
-"""How much of an entry a report quotes."""
+"""How much of an entry a report quotes, and the entries around it."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import polars as pl
+
+from loganalyzer.report.model import ContextEntry
+
 #: Characters of an entry that stand in a report.
-ORIGINAL_LIMIT = 4096
+ORIGINAL_LIMIT: Final = 4096
+#: Entries shown before a cited one and after it, and the characters of each.
+CONTEXT_ENTRIES: Final = 2
+CONTEXT_LIMIT: Final = 240
+
+#: Stands for what a quoted neighbour does not show.
+_LEFT_OUT: Final = "…"
+#: An entry that is one long word may be a line of a key: alone it is not known to be a secret.
+_LONG_WORD: Final = re.compile(r"\S{40,}")
+_NEIGHBOUR: Final = ("log.file.path", "log.line", "EventRecordID", "@timestamp", "event.original", "message")
 
 
 def cut(text: str, limit: int = ORIGINAL_LIMIT) -> str:
@@ -12,3 +29,36 @@ def cut(text: str, limit: int = ORIGINAL_LIMIT) -> str:
         return text
     head, _, _ = text[:limit].rpartition(" ")
     return head if len(head) > limit // 2 else text[:limit]
+
+
+def context_of(rows: pl.DataFrame, row: int) -> tuple[ContextEntry, ...]:
+    """The neighbours of a row of a frame in the same source, in its order: two before and two after where there are."""
+    first = max(row - CONTEXT_ENTRIES, 0)
+    around = rows.slice(first, row - first + CONTEXT_ENTRIES + 1).select(
+        name for name in _NEIGHBOUR if name in rows.columns
+    )
+    entries = list(around.iter_rows(named=True))
+    source = entries[row - first]["log.file.path"]
+    return tuple(
+        _context_entry(entry, number < row)
+        for number, entry in enumerate(entries, start=first)
+        if number != row and entry["log.file.path"] == source
+    )
+
+
+def _context_entry(entry: Mapping[str, Any], before: bool) -> ContextEntry:
+    record_id = entry.get("EventRecordID")
+    told = ("message", "event.original") if record_id is not None else ("event.original", "message")
+    text = next((entry[name] for name in told if entry[name]), "")
+    return ContextEntry(before, entry["log.line"], record_id, entry["@timestamp"], _short(text))
+
+
+def _short(text: str) -> str:
+    """The words of a text that fit; of one that does not fit nothing, as half a key is not known for one."""
+    text = text.strip()
+    if _LONG_WORD.fullmatch(text):
+        return _LEFT_OUT
+    if len(text) <= CONTEXT_LIMIT:
+        return text
+    kept = re.split(r"\s+(?=\S*\Z)", text[: CONTEXT_LIMIT - 1], maxsplit=1)
+    return f"{kept[0]} {_LEFT_OUT}" if len(kept) == 2 else _LEFT_OUT
