@@ -189,15 +189,18 @@ def scan(
     *,
     stdin: BinaryIO | None = None,
     progress: Progress | None = None,
+    redactor: Redactor | None = None,
 ) -> Scan:
     """Scans one bundle, given as one or more paths (``-``: ``stdin``).
+
+    ``redactor`` hides secrets and remembers its tokens; without one, a new one does as ``options.redact`` says.
 
     Raises:
         LogAnalyzerError: an input does not exist, or the built-in rules or catalogue are broken.
     """
     options = options or ScanOptions()
     judged = judge(inputs, options, stdin=stdin, progress=progress)
-    redactor = Redactor("tokens" if options.redact else "off")
+    redactor = redactor or Redactor("tokens" if options.redact else "off")
     report = redacted(judged.report, redactor)
     reading = judged.reading
     return Scan(report, reading.recognised, tuple(redactor.texts(reading.unread)), reading.idle)
@@ -407,7 +410,7 @@ def rules_with(own: tuple[tuple[str, str], ...], packs: tuple[RulePack, ...] = (
         added = _own(pack.texts)
         if added.faults:
             first = added.faults[0]
-            blame(pack.plugin, f"{len(added.faults)} faulty rules, the first: {first.what} ({first.where})")
+            blame(pack.plugin, f"faults of rules: {len(added.faults)}, the first: {first.what} ({first.where})")
         rules = _together(rules, added)
     return _together(rules, _own(own)) if own else rules
 

@@ -11,7 +11,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -20,6 +20,9 @@ from loganalyzer import __version__
 from loganalyzer.cli.settings import with_common_options
 from loganalyzer.errors import LogAnalyzerError, UsageError
 from loganalyzer.plugins import check_switch, switch_kept, watch
+
+if TYPE_CHECKING:
+    from loganalyzer.redact import Redactor
 
 EXIT_FINDING = 1
 EXIT_USAGE = 2
@@ -37,6 +40,10 @@ COMMANDS = {
     "why-not": ("loganalyzer.cli.why_not", "Say why a cause was not given for a bundle, or why its rivals were not."),
     "verify": ("loganalyzer.cli.verify", "Read again, in the bundle, every line that a report cites."),
     "diff": ("loganalyzer.cli.diff", "Say what changed between two bundles, or two reports, of one machine."),
+    "redact": (
+        "loganalyzer.cli.redact",
+        "Write a copy of a bundle without its secrets, which scans like the original.",
+    ),
     "explain": ("loganalyzer.cli.explain", "Explain an error code, a cause, or pasted portal text (offline)."),
     "formats": ("loganalyzer.cli.formats", "List the formats that can be read, or explain whose each file is."),
     "signatures": ("loganalyzer.cli.signatures", "List, show, test and lint the signatures."),
@@ -48,6 +55,22 @@ COMMANDS = {
 
 #: The variable by which the script of a shell asks for completions.
 COMPLETION = "_LOGANALYZER_COMPLETE"
+
+
+class Voice:
+    """What one run says on standard error, and through which redactor; without one, secrets are hidden."""
+
+    def __init__(self) -> None:
+        self.redactor: Redactor | None = None
+
+    def tell(self, text: str) -> None:
+        """Says something. Tokens are those of the results; what is new here does not change their numbers."""
+        from loganalyzer.redact import Redactor
+        from loganalyzer.report.plain_text import plain
+
+        chosen = self.redactor
+        used = Redactor() if chosen is None or chosen.mode == "off" else chosen.aside()
+        click.echo(plain(used.texts([text])[0]), err=True)
 
 
 class LazyGroup(click.Group):
@@ -101,55 +124,64 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit status; then tells what plug-ins did wrong."""
+    voice = Voice()
     with switch_kept(), watch() as faults:
         try:
-            return _status_of(arguments)
+            return _status_of(arguments, voice)
         finally:
             for fault in faults:
-                tell(f"warning: {fault}")
+                voice.tell(f"warning: {fault}")
             faults.clear()
 
 
-def _status_of(arguments: Sequence[str] | None) -> int:
+def _status_of(arguments: Sequence[str] | None, voice: Voice) -> int:
     try:
         check_switch()
         if COMPLETION in os.environ:
             importlib.import_module("loganalyzer.cli.completion").register()
-        result = cli.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
+        words = list(arguments) if arguments is not None else None
+        result = cli.main(args=words, standalone_mode=False, obj=voice)
         sys.stdout.flush()  # what fails here is told below, not by the interpreter on its way out
     except click.ClickException as error:
         shown = io.StringIO()
         error.show(shown)
-        tell(shown.getvalue().rstrip())
+        voice.tell(shown.getvalue().rstrip())
         return EXIT_USAGE
     except (click.Abort, KeyboardInterrupt):
-        tell("interrupted")
+        voice.tell("interrupted")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         _discard_output()
         return 0
     except LogAnalyzerError as error:
-        tell(f"error: {error}")
+        voice.tell(f"error: {error}")
         return EXIT_USAGE if isinstance(error, UsageError) else EXIT_UNREADABLE
     except OSError as error:  # intake and -o tell theirs as the kinds above: what is left is standard output
         _discard_output()
-        tell(f"error: cannot write standard output: {error.strerror or error}")
+        voice.tell(f"error: cannot write standard output: {error.strerror or error}")
         return EXIT_USAGE
     except SystemExit:
         raise
     except BaseException:  # noqa: BLE001  the last net (a panic of polars is no Exception): a bug is told as one
-        tell("internal error; please report this with the lines below")
-        tell(traceback.format_exc())
+        voice.tell("internal error; please report this with the lines below")
+        voice.tell(traceback.format_exc())
         return EXIT_INTERNAL
     return result if isinstance(result, int) else 0
 
 
 def tell(text: str) -> None:
     """Says something on standard error. It may quote names and rules of others: no secret, nothing a terminal obeys."""
-    from loganalyzer.redact import Redactor
-    from loganalyzer.report.plain_text import plain
+    context = click.get_current_context(silent=True)
+    voice = context.find_object(Voice) if context is not None else None
+    (voice or Voice()).tell(text)
 
-    click.echo(plain(Redactor().text(text)), err=True)
+
+def speak_through(redactor: Redactor) -> None:
+    """From here on, what the running command says on standard error is redacted as its results are."""
+    context = click.get_current_context(silent=True)
+    voice = context.find_object(Voice) if context is not None else None
+    if voice is not None:
+        voice.redactor = redactor
 
 
 def _discard_output() -> None:

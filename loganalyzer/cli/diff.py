@@ -21,12 +21,12 @@ from loganalyzer.cli.options import (
     limits_of,
     progress_shown,
     redact_option,
+    redactor_of,
     zone_of,
 )
 from loganalyzer.cli.what_was_read import status_of_reading, tell_idle, tell_unread
 from loganalyzer.compare import Attempts, ChangedCause, ChangedSetting, Comparison, compare
 from loganalyzer.pipeline import ScanOptions, scan
-from loganalyzer.redact import Redactor
 from loganalyzer.report.json_report import iso
 from loganalyzer.report.model import SCHEMA, Report
 from loganalyzer.report.plain_text import cut_end, one_line, plain_json
@@ -99,11 +99,10 @@ def _report(path: str, given: dict[str, Any]) -> tuple[Report, int]:
     if _is_report(Path(path)):
         return read_report(Path(path)), 0
     zone_of(given["zone"])
-    options = ScanOptions(
-        limits_of(given), given["zone"], redact=given["redact"] == "on", choices=choices_of(given["choices"])
-    )
-    with progress_shown(given["quiet"], Redactor("tokens" if options.redact else "off")) as progress:
-        result = scan([path], options, progress=progress)
+    options = ScanOptions(limits_of(given), given["zone"], choices=choices_of(given["choices"]))
+    redactor = redactor_of(given)
+    with progress_shown(given["quiet"], redactor) as progress:
+        result = scan([path], options, progress=progress, redactor=redactor)
     tell_idle(result.idle)
     tell_unread(result.recognised, result.unread)
     return result.report, status_of_reading(result.recognised, result.unread)

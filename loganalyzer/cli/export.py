@@ -17,13 +17,13 @@ from loganalyzer.cli.options import (
     limits_of,
     progress_shown,
     redact_option,
+    redactor_of,
     zone_of,
 )
 from loganalyzer.cli.what_was_read import status_of_reading, tell_idle, tell_unread
 from loganalyzer.errors import UsageError
 from loganalyzer.pipeline import Judged, ScanOptions, judge
 from loganalyzer.tables.bundle import Table, bundle_tables, table_names
-from loganalyzer.tables.redaction import ColumnRedactor
 from loganalyzer.tables.write import FORMATS, refuse_to_overwrite, write_file, write_folder
 
 SUFFIXES = {
@@ -78,7 +78,7 @@ def command(bundle: tuple[str, ...], **given: Any) -> int:
     if alone:
         _check_file(target, wanted, given["force"])
     options = ScanOptions(limits_of(given), given["zone"], choices=choices_of(given["choices"]))
-    redactor = ColumnRedactor("tokens" if given["redact"] == "on" else "off")
+    redactor = redactor_of(given)
     with progress_shown(given["quiet"], redactor) as progress:
         judged = judge(bundle, options, stdin=sys.stdin.buffer if "-" in bundle else None, progress=progress)
         check_tables(wanted, judged)

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from loganalyzer.cli.console import open_console
-from loganalyzer.cli.options import limit_options, limits_of, progress_shown, redact_option
+from loganalyzer.cli.options import limit_options, limits_of, progress_shown, redact_option, redactor_of
 from loganalyzer.cli.what_was_read import status_of_reading, tell_unread
 from loganalyzer.intake import Archive, Limits, Skipped, walk
 from loganalyzer.intake.layout import recognise_layout, relative
@@ -39,7 +39,7 @@ from loganalyzer.transcript import Block, blocks_of
 @redact_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @limit_options
-def command(bundle: tuple[str, ...], form: str, redact: str, quiet: bool, **given: Any) -> int:
+def command(bundle: tuple[str, ...], form: str, quiet: bool, **given: Any) -> int:
     """List the log formats that can be read, the log source of each and where the file lies on a VM.
 
     With BUNDLE_OR_FILE: tell for each file which format it is taken for, how sure that is (of 100) and why, and what
@@ -51,7 +51,7 @@ def command(bundle: tuple[str, ...], form: str, redact: str, quiet: bool, **give
     if not bundle:
         _list(form)
         return 0
-    redactor = Redactor("tokens" if redact == "on" else "off")
+    redactor = redactor_of(given)
     with progress_shown(quiet, redactor) as progress:
         found = _look(bundle, limits_of(given), progress)
     rows = [_redacted(row, redactor) for row in found.rows]

@@ -21,6 +21,7 @@ from loganalyzer.cli.options import (
     output_target,
     progress_shown,
     redact_option,
+    redactor_of,
     zone_of,
 )
 from loganalyzer.cli.rule_files import RuleFiles, read_rule_files
@@ -101,7 +102,7 @@ def command(events: tuple[str, ...], **given: Any) -> int:
     _tell_some([str(fault) for fault in faults], "faults of rules", given["verbose"])
     if not loaded.rules:
         raise UsageError("no rule could be loaded", None, "name files or folders with Sigma rules (.yml) after --rules")
-    redactor = Redactor("tokens" if given["redact"] == "on" else "off")
+    redactor = redactor_of(given)
     stdin = sys.stdin.buffer if "-" in events else None
     with progress_shown(given["quiet"], redactor) as progress:
         found = match_events(events, loaded, options, stdin=stdin, progress=progress)
@@ -138,6 +139,7 @@ def _write(
     rows: Sequence[MatchRow], targets: Sequence[tuple[str, Path | None]], color: str, redactor: Redactor
 ) -> None:
     sinks = [opened(form, path, color) for form, path in targets]
+    redactor.know_hosts(row.place.host for row in rows if row.place.host is not None)
     for row in rows:
         told = redacted(row.to_json(), redactor)
         for sink in sinks:

@@ -17,7 +17,7 @@ from rich.text import Text
 from loganalyzer.cli.options import cannot_write, console_for
 from loganalyzer.redact import Redactor
 from loganalyzer.report.plain_text import cut_end, one_line, plain_json
-from loganalyzer.tables.redaction import hidden_value, names_a_secret
+from loganalyzer.tables.redaction import hidden_value, named_identity, names_a_secret, names_an_identity
 
 #: Text that the rules bring, not the events.
 _OF_RULES: Final = frozenset({"rule_id", "rule_title", "level", "type", "rule_ids"})
@@ -41,7 +41,12 @@ def redacted(row: Mapping[str, Any], redactor: Redactor) -> dict[str, Any]:
 
 def _redacted(name: str, value: Any, redactor: Redactor) -> Any:
     if isinstance(value, str):
-        return hidden_value(name, value, redactor) if names_a_secret(name) else redactor.text(value)
+        if names_a_secret(name):
+            return hidden_value(name, value, redactor)
+        if name == "host":
+            return redactor.host(value)
+        is_told = redactor.mode == "all" and names_an_identity(name)
+        return named_identity(name, value, redactor) if is_told else redactor.text(value)
     if isinstance(value, list):
         return [_redacted(name, one, redactor) for one in value]
     if isinstance(value, dict):

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 from rich.console import Console
 from rich.text import Text
 
+from loganalyzer.cli import speak_through
 from loganalyzer.cli.completers import complete_parser
 from loganalyzer.cli.console import open_console
 from loganalyzer.errors import UsageError
 from loganalyzer.intake import Limits
-from loganalyzer.redact import Redactor
+from loganalyzer.redact import RedactMode, Redactor, read_key
 from loganalyzer.registry import Choice, parsers
 from loganalyzer.report.plain_text import one_line
 from loganalyzer.schema import FIRST_TIME, LAST_TIME
+
+if TYPE_CHECKING:
+    from loganalyzer.tables.redaction import ColumnRedactor
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -123,9 +128,35 @@ def _choice(text: str) -> Choice:
     raise UsageError(f"--as {text!r}: there is no parser {name!r}", None, f"{meant}'loganalyzer formats' lists them")
 
 
-redact_option = click.option(
-    "--redact", type=click.Choice(["on", "off"]), default="on", show_default=True, help="Hide secrets."
-)
+#: Words of ``--redact``, and the mode of a redactor that each means.
+_MODES: Mapping[str, RedactMode] = {"on": "tokens", "all": "all", "off": "off"}
+
+
+def redact_option(command: F) -> F:
+    """Adds ``--redact`` and ``--redact-key``; `redactor_of` reads them."""
+    hidden = "on: secrets; all: also names of machines and people, addresses and ids of Azure; off: nothing."
+    key = "Tokens that are equal in every bundle: made by HMAC with this file of at least 16 random bytes."
+    command = click.option("--redact-key", "redact_key", type=click.Path(path_type=Path), metavar="FILE", help=key)(
+        command
+    )
+    modes = click.Choice(list(_MODES))
+    return click.option("--redact", type=modes, default="on", show_default=True, help=f"What is hidden: {hidden}")(
+        command
+    )
+
+
+def redactor_of(given: Mapping[str, Any]) -> ColumnRedactor:
+    """A redactor for what `redact_option` took. What this command says on standard error is redacted by it, too.
+
+    Raises:
+        UsageError: the key cannot be used.
+    """
+    from loganalyzer.tables.redaction import ColumnRedactor
+
+    key = None if given["redact_key"] is None else read_key(given["redact_key"])
+    redactor = ColumnRedactor(_MODES[given["redact"]], key)
+    speak_through(redactor)
+    return redactor
 
 
 def output_target(text: str, form_of_stdout: str, suffixes: Mapping[str, str]) -> tuple[str, Path | None]:
@@ -169,10 +200,20 @@ def console_for(color: str) -> Console:
 
 @contextmanager
 def progress_shown(quiet: bool, redactor: Redactor) -> Iterator[Callable[[str, str, int], None]]:
-    """Phase and file name on standard error while it is a terminal."""
+    """Phase and file name on standard error while it is a terminal.
+
+    A redactor of its own hides what must not be seen, so that a terminal does not change the numbers of tokens. Where
+    names of machines are hidden, which are not known yet, files are counted.
+    """
     terminal = open_console(stderr=True)
     if quiet or not terminal.is_terminal:
         yield lambda phase, name, size: None
         return
+    own, count = redactor.fresh(), itertools.count(1)
+
+    def shown(phase: str, name: str) -> Text:
+        what = f"file {next(count)}" if own.mode == "all" and name else one_line(own.text(name))[-60:]
+        return Text(f"{phase} {what}")
+
     with terminal.status("reading") as status:
-        yield lambda phase, name, size: status.update(Text(f"{phase} {one_line(redactor.text(name))[-60:]}"))
+        yield lambda phase, name, size: status.update(shown(phase, name))

@@ -21,6 +21,7 @@ from loganalyzer.cli.options import (
     limits_of,
     progress_shown,
     redact_option,
+    redactor_of,
     zone_of,
 )
 from loganalyzer.cli.what_was_read import status_of_reading, tell_idle, tell_unread
@@ -71,7 +72,7 @@ def command(bundle: str, sql: str | None, **given: Any) -> int:
     if sql is not None:
         check_statement(sql)
     options = ScanOptions(limits_of(given), given["zone"], choices=choices_of(given["choices"]))
-    redactor = ColumnRedactor("tokens" if given["redact"] == "on" else "off")
+    redactor = redactor_of(given)
     with progress_shown(given["quiet"], redactor) as progress:
         judged = judge([bundle], options, stdin=sys.stdin.buffer if bundle == "-" else None, progress=progress)
         progress("answering", "", 0)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,8 +22,10 @@ from loganalyzer.cli.options import (
     moment,
     progress_shown,
     redact_option,
+    redactor_of,
     zone_of,
 )
+from loganalyzer.cli.redact_map import map_target, redact_map_option
 from loganalyzer.cli.report_outputs import Target, format_option, targets_of, write_outputs
 from loganalyzer.cli.rule_files import own_rules, own_rules_option
 from loganalyzer.cli.what_was_read import status_of_reading, tell_idle, tell_unread
@@ -32,6 +34,9 @@ from loganalyzer.redact import Redactor
 from loganalyzer.report.model import Report
 from loganalyzer.report.terminal import render_terminal
 from loganalyzer.windows import Ticket
+
+if TYPE_CHECKING:
+    from loganalyzer.tables.redaction import ColumnRedactor
 
 FAIL_ON = ("confirmed", "likely", "possible", "cannot-tell", "never")
 
@@ -55,6 +60,7 @@ FAIL_ON = ("confirmed", "likely", "possible", "cannot-tell", "never")
 @click.option("--fail-on", type=click.Choice(FAIL_ON), default="likely", show_default=True, help="Exit 1 from here on.")
 @click.option("--exit-zero", is_flag=True, help="Exit 0 where a finding would give 1 or an unread source 3.")
 @redact_option
+@redact_map_option
 @click.option("--details", is_flag=True, help="Show all evidence, all sources and what was ruled out.")
 @click.option("-v", "--verbose", is_flag=True, help="Also say how each verdict came about.")
 @click.option("-q", "--quiet", is_flag=True, help="Only the verdict, no progress.")
@@ -70,37 +76,39 @@ def command(bundle: tuple[str, ...], **given: Any) -> int:
     targets = targets_of(given["outputs"], given["form"])
     rules, faults = own_rules(given["rules"])
     options = _options(given, rules)
-    with progress_shown(given["quiet"], Redactor("tokens" if options.redact else "off")) as progress:
-        result, judged = _scanned(bundle, options, progress, targets)
+    redactor, kept = redactor_of(given), map_target(given)
+    with progress_shown(given["quiet"], redactor) as progress:
+        result, judged = _scanned(bundle, options, progress, targets, redactor)
     status = EXIT_USAGE if faults else _exit_status(result, given["fail_on"], given["exit_zero"])
     to_console = partial(_show, result.report, given)
-    written = write_outputs(targets, result.report, status, to_console, partial(_write_tables, judged, options))
+    written = write_outputs(targets, result.report, status, to_console, partial(_write_tables, judged, redactor))
+    if kept is not None:
+        kept.write(redactor)
     tell_idle(result.idle)
     tell_unread(result.recognised, result.unread)
     return status if written else EXIT_USAGE
 
 
 def _scanned(
-    bundle: Sequence[str], options: ScanOptions, progress: Progress, targets: Sequence[Target]
+    bundle: Sequence[str], options: ScanOptions, progress: Progress, targets: Sequence[Target], redactor: Redactor
 ) -> tuple[Scan, Judged | None]:
     """The scan; and the rows behind it, which are kept only if their tables are asked for."""
     stdin = sys.stdin.buffer if "-" in bundle else None
     if all(target.form is not None for target in targets):
-        return scan(bundle, options, stdin=stdin, progress=progress), None
+        return scan(bundle, options, stdin=stdin, progress=progress, redactor=redactor), None
     judged = judge(bundle, options, stdin=stdin, progress=progress)
-    reading, redactor = judged.reading, Redactor("tokens" if options.redact else "off")
+    reading = judged.reading
     report = redacted(judged.report, redactor)
     return Scan(report, reading.recognised, tuple(redactor.texts(reading.unread)), reading.idle), judged
 
 
-def _write_tables(judged: Judged | None, options: ScanOptions, folder: Path) -> None:
+def _write_tables(judged: Judged | None, redactor: ColumnRedactor, folder: Path) -> None:
     """The tables that ``export`` writes, redacted as there."""
     from loganalyzer.tables.bundle import bundle_tables
-    from loganalyzer.tables.redaction import ColumnRedactor
     from loganalyzer.tables.write import write_folder
 
     assert judged is not None
-    tables = bundle_tables(judged, ColumnRedactor("tokens" if options.redact else "off"))
+    tables = bundle_tables(judged, redactor)
     write_folder(tables, "parquet", folder, force=True)
 
 
@@ -114,7 +122,7 @@ def _options(given: dict[str, Any], rules: tuple[tuple[str, str], ...]) -> ScanO
         limits=limits_of(given),
         time_zone=given["zone"],
         ticket=Ticket(given["errors"], moment(given["at"], "--at", zone_of(given["zone"]))),
-        redact=given["redact"] == "on",
+        redact=given["redact"] != "off",
         choices=choices_of(given["choices"]),
         rules=rules,
     )

@@ -25,6 +25,7 @@ from loganalyzer.cli.options import (
     moment,
     progress_shown,
     redact_option,
+    redactor_of,
     zone_of,
 )
 from loganalyzer.cli.what_was_read import status_of_reading, tell_idle, tell_unread
@@ -35,7 +36,6 @@ from loganalyzer.pipeline import Reading, ScanOptions, read
 from loganalyzer.report.json_report import iso
 from loganalyzer.report.plain_text import cut_end, one_line, plain_json
 from loganalyzer.tables.events import LEVELS, Chosen, Wanted, choose, logsource_names, merged
-from loganalyzer.tables.redaction import ColumnRedactor
 from loganalyzer.tables.text import escaped_csv
 
 #: Name in the output and column of a merged event.
@@ -109,7 +109,7 @@ def command(bundle: tuple[str, ...], **given: Any) -> int:
     if since is not None and until is not None and since > until:
         raise UsageError("--since is after --until: no time lies between them", None, "exchange the two")
     options = ScanOptions(limits_of(given), given["zone"], choices=choices_of(given["choices"]))
-    redactor = ColumnRedactor("tokens" if given["redact"] == "on" else "off")
+    redactor = redactor_of(given)
     with progress_shown(given["quiet"], redactor) as progress:
         reading = read(bundle, options, sys.stdin.buffer if "-" in bundle else None, progress)
     if given["around"] is not None:

@@ -20,6 +20,7 @@ from loganalyzer.cli.options import (
     moment,
     progress_shown,
     redact_option,
+    redactor_of,
     zone_of,
 )
 from loganalyzer.cli.rule_files import own_rules, own_rules_option
@@ -28,7 +29,7 @@ from loganalyzer.cli.why_not_text import render
 from loganalyzer.errors import UsageError
 from loganalyzer.explain import explain
 from loganalyzer.pipeline import ScanOptions, judge
-from loganalyzer.redact import Redactor, redact_report
+from loganalyzer.redact import redact_report
 from loganalyzer.report.json_report import to_json
 from loganalyzer.why_not import answers
 from loganalyzer.windows import Ticket
@@ -69,9 +70,10 @@ def command(bundle: tuple[str, ...], cause: str, **given: Any) -> int:
         choices=choices_of(given["choices"]),
         rules=rules,
     )
-    redactor = Redactor("tokens" if given["redact"] == "on" else "off")
+    redactor = redactor_of(given)
     with progress_shown(given["quiet"], redactor) as progress:
         judged = judge(bundle, options, stdin=sys.stdin.buffer if "-" in bundle else None, progress=progress)
+    redactor.know_hosts(judged.report.bundle.hosts)
     told = redact_report(answers(judged.grounds, cause, causes), redactor)
     if given["form"] == "json":
         sys.stdout.buffer.write(to_json(told))  # type: ignore[arg-type]  # it writes any dataclass as it does a Report

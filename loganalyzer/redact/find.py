@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from loganalyzer.possessive import compile_possessive
+from loganalyzer.redact.kinds import TOKEN, Secret
 from loganalyzer.redact.names import Name, alternation, family, is_prose, says_nothing
+from loganalyzer.redact.payload import texts_behind
 from loganalyzer.redact.syntax import (
     QUOTE,
     SPACE,
@@ -19,32 +21,6 @@ from loganalyzer.redact.syntax import (
     quoted_end,
 )
 
-KINDS: Final = (
-    "certificate",
-    "command",
-    "connection-string",
-    "custom-data",
-    "file",
-    "key",
-    "password",
-    "private-key",
-    "protected-settings",
-    "sas",
-    "secret",
-    "settings",
-    "token",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Secret:
-    """Characters ``start`` to ``end`` of a text; ``value`` is the same for the same secret in every syntax."""
-
-    start: int
-    end: int
-    kind: str
-    value: str
-
 
 @dataclass(frozen=True, slots=True)
 class _Found:
@@ -53,8 +29,6 @@ class _Found:
     resume: int
     secret: Secret | None = None
 
-
-TOKEN: Final = compile_possessive(rf"<(?:{'|'.join(KINDS)}):[0-9]+>")
 
 _SAS_NAMES = "skoid|sktid|saoid|suoid|scid|skt|ske|sks|skv|sig|srt|spr|sip|sdd|se|st|sp|sr|ss|sv|sk"
 _EQUALS = r"(?:=|%(?:25)?3[dD]|\\++u003[dD])"
@@ -90,6 +64,15 @@ _ANCHOR: Final = compile_possessive(
             rf"(?:{_NEW_LINE}{_BASE64}{{2,}}+={{0,2}}(?=\s*$|\s*[\r\n\"<\\]))?+)",
             r"(?P<storage_key>(?<![A-Za-z0-9+/=])[A-Za-z0-9+/]{86}==(?![A-Za-z0-9+/=]))",
             r"(?P<crypt>\$(?:1|2[abxy]?|5|6|7|g?y)\$[./A-Za-z0-9$,=-]{20,}+)",
+            r"(?P<identified>identified\s++by\s++(?:password\s++)?+(?=\\*+['\"]))",
+            r"(?P<cookie>(?<![A-Za-z])(?:set-)?+cookie2?+\\*+[\"']?+\s*+[:=]\s*+(?=\S))",
+            r"(?P<option>(?<![A-Za-z0-9])(?:sshpass\s++-p\s*+|curl\s[^\n]{0,200}?\s(?:-u|--user)[\s=]++[\"']?+[^\s:\"']{1,64}+:"
+            r"|net\s++use\s[^\n]{0,200}?\s(?=[^\s/\\*:]++\s++/u(?:ser)?:)|(?:schtasks|sqlcmd|bcp|osql|psexec(?:64)?+)(?:\.exe)?+\s"
+            r"[^\n]{0,200}?\s[-/](?:rp|p)\s++|mysql(?:dump|admin)?+\s[^\n]{0,200}?\s-p(?=[^\s])))",
+            r"(?P<shape>(?-i:(?<![A-Za-z0-9_])(?:gh[pousr]_[A-Za-z0-9]{36,}+|github_pat_[A-Za-z0-9_]{22,}+|xox[abprs]-[A-Za-z0-9-]{10,}+"
+            r"|AKIA[A-Z0-9]{16}(?![A-Za-z0-9])|[A-Za-z0-9_~.-]{3}[0-9]Q~[A-Za-z0-9_~.-]{31,34}+|AQAAANCMnd8BFdERjHoAwE[A-Za-z0-9+/=]++)))",
+            rf"(?P<payload>(?<![A-Za-z0-9+/=])(?:{_BASE64}{{40,}}+|(?:[0-9A-Fa-f]{{2}},(?:\\?\s++)?+){{16,}}+(?:[0-9A-Fa-f]{{2}})?+)"
+            rf"={{0,2}}+(?:{_NEW_LINE}\s*+(?!eyJ|MII){_BASE64}{{40,}}+={{0,2}}+)*+(?:{_NEW_LINE}\s*+{_BASE64}{{2,}}+={{0,2}}(?=\s*$|\s*[\r\n\"<\\]))?+)",
         )
     ),
     re.IGNORECASE | re.ASCII,
@@ -100,21 +83,48 @@ LITERALS: Final = (
     *("-----begin", "-----end", "://", "<data>", "=", "%3d", "u003d", "json e", "customsettings : "),
     *("authorization", "bearer", "eyj", "mii", "==", "$", "password", "passwd", "pass", "pwd", "key", "signature"),
     *("token", "secret", "cred", "string", "custom", "settings", "blob", "object", "command", "script", "uri"),
+    *(
+        "identified",
+        "cookie",
+        "sshpass",
+        "curl",
+        "net ",
+        "use ",
+        "schtasks",
+        "sqlcmd",
+        "bcp",
+        "osql",
+        "psexec",
+        "mysql",
+    ),
+    *("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "xox", "akia", "q~", "aqaaancmnd8"),
 )
+#: What a payload has and no literal tells: a long run of base64 or hexadecimal digits.
+PAYLOAD_RUN: Final = r"[A-Za-z0-9+/\\]{40}|(?:[0-9A-Fa-f]{2},){16}"
+_PAYLOAD_RUN: Final = re.compile(PAYLOAD_RUN)
 
 #: What stands for numbers in the template of a message. A secret may hold some; here they read as digits.
 _PLACEHOLDER: Final = "<*>"
 
 
-def find_secrets(text: str) -> Iterator[Secret]:
-    """The secrets of a text from left to right; they do not overlap. Tokens that stand for secrets are left alone."""
+def may_hold_secret(text: str) -> bool:
+    """Whether it is worth looking: quick, and wrong in one direction only."""
     lowered = text.lower()
-    if not any(literal in lowered for literal in LITERALS):
+    return any(literal in lowered for literal in LITERALS) or _PAYLOAD_RUN.search(text) is not None
+
+
+def find_secrets(text: str, depth: int = 0) -> Iterator[Secret]:
+    """The secrets of a text from left to right; they do not overlap. Tokens that stand for secrets are left alone.
+
+    ``depth``: in how many payloads inside each other the text stood.
+    """
+    if not may_hold_secret(text):
         return
     text = text.replace(_PLACEHOLDER, "0" * len(_PLACEHOLDER))
     at, floor = 0, 0
     while (anchor := _ANCHOR.search(text, at)) is not None:
-        found = _READERS[anchor.lastgroup or ""](text, anchor, floor)
+        read = _READERS[anchor.lastgroup or ""]
+        found = _read_payload(text, anchor, depth) if read is _payload else read(text, anchor, floor)
         if found.secret is not None:
             yield found.secret
             floor = found.secret.end
@@ -122,14 +132,21 @@ def find_secrets(text: str) -> Iterator[Secret]:
 
 
 def _secret(
-    text: str, start: int, end: int, kind: str, *, resume: int | None = None, value: str | None = None
+    text: str,
+    start: int,
+    end: int,
+    kind: str,
+    *,
+    resume: int | None = None,
+    value: str | None = None,
+    quote: str = "",
 ) -> _Found:
     """The secret from ``start`` to ``end``, unless that says nothing or is a token already."""
     written = text[start:end]
     resume = end if resume is None else resume
     if says_nothing(written) or TOKEN.match(written):
         return _Found(resume)
-    return _Found(resume, Secret(start, end, kind, canonical(written) if value is None else value))
+    return _Found(resume, Secret(start, end, kind, canonical(written) if value is None else value, quote))
 
 
 def _read_token(text: str, anchor: re.Match[str], floor: int) -> _Found:
@@ -304,7 +321,7 @@ _AFTER_NAME: Final = compile_possessive(
     rf"|(?P<pair>{SPACE},?+{SPACE}(?:{QUOTE})?+value(?:{QUOTE})?+{SPACE}[:=]{SPACE})"
     rf"|(?P<sep>{SPACE}(?:=>|[:=]|%(?:25)?3[AaDd]|\\++u003[dD]|&\#61;){SPACE})"
     rf"|(?P<arg>(?:,{SPACE})(?={QUOTE})|[^\S\n]++)"
-    rf")(?:[ub](?=[\\'\"]))?+(?P<open>{QUOTE})?+",
+    rf")(?:[ubN](?=[\\'\"]))?+(?P<open>{QUOTE})?+",
     re.IGNORECASE | re.ASCII,
 )
 _KEY_BEFORE: Final = compile_possessive(r"(?:[\"';]|%2[27]|u002[27])$")
@@ -324,7 +341,7 @@ def _read_named(text: str, anchor: re.Match[str], floor: int) -> _Found:
         end = text.find("<", start)
         return _secret(text, start, len(text) if end == -1 else end, name.kind)
     if after["close"] and text[start : start + 1] in ("[", "{") and start < len(text):
-        return _secret(text, start, bracket_end(text, start), name.kind)
+        return _secret(text, start, bracket_end(text, start), name.kind, quote=after["close"])
     return _read_bare(name, text, anchor, after)
 
 
@@ -374,6 +391,65 @@ def _is_doubtful(name: Name, sep: str, value: str) -> bool:
     return name.kind == "token" and not sep.startswith(" ") and not _looks_random(value)
 
 
+_IDENTIFIED_BY: Final = compile_possessive(QUOTE)
+
+
+def _read_identified(text: str, anchor: re.Match[str], floor: int) -> _Found:
+    """SQL: ``CREATE USER a IDENTIFIED BY 'password'``."""
+    opening = _IDENTIFIED_BY.match(text, anchor.end())
+    if opening is None:
+        return _Found(anchor.end())
+    end, resume = quoted_end(text, opening.end(), opening.group())
+    return _secret(text, opening.end(), end, "password", resume=resume)
+
+
+_COOKIES_JUDGED: Final = 512
+_COOKIES: Final = compile_possessive(r"""[^\s"'<>][^\r\n"'<>]*+""")
+
+
+def _read_cookie(text: str, anchor: re.Match[str], floor: int) -> _Found:
+    """All cookies of a header, if any has a value that looks random."""
+    start = anchor.end()
+    found = _COOKIES.match(text, start, start + _COOKIES_JUDGED)
+    is_random = found is not None and any(_looks_random(part.strip()) for part in re.split("[=;]", found.group()))
+    whole = _COOKIES.match(text, start) if is_random else None
+    return _Found(start) if whole is None else _secret(text, start, whole.end(), "token")
+
+
+def _read_option(text: str, anchor: re.Match[str], floor: int) -> _Found:
+    """The password of a command line, in the place where that program has it."""
+    start = anchor.end()
+    opening = _IDENTIFIED_BY.match(text, start)
+    if opening is not None:
+        end, resume = quoted_end(text, opening.end(), opening.group())
+        return _secret(text, opening.end(), end, "password", resume=resume)
+    return _secret(text, start, bare_end(text, start, encoded=False), "password")
+
+
+_DEEPEST_PAYLOAD: Final = 3
+
+
+def _payload(text: str, anchor: re.Match[str], floor: int) -> _Found:
+    return _read_payload(text, anchor, 0)
+
+
+def _read_payload(text: str, anchor: re.Match[str], depth: int) -> _Found:
+    """An encoded text that holds a secret, or more than can be looked through. Others are searched as they stand."""
+    texts, is_cut = texts_behind(anchor.group()) if depth < _DEEPEST_PAYLOAD else ([], False)
+    if is_cut or any(any(True for _ in find_secrets(inner, depth + 1)) for inner in texts):
+        return _secret(text, anchor.start(), anchor.end(), "payload")
+    return _Found(_behind_payload(anchor))
+
+
+def _behind_payload(anchor: re.Match[str]) -> int:
+    """Where to look on: in the last line of several, whose others were all payload, so that none is read twice."""
+    run = anchor.group()
+    if "," in run:
+        return anchor.end()
+    last = max(run.rfind("\n"), run.rfind("\\n") + 1)
+    return anchor.start() + 1 + max(last, 0)
+
+
 def _whole(kind: str) -> Callable[[str, re.Match[str], int], _Found]:
     return lambda text, anchor, floor: _secret(text, anchor.start(), anchor.end(), kind)
 
@@ -397,4 +473,9 @@ _READERS: Final[Mapping[str, Callable[[str, re.Match[str], int], _Found]]] = {
     "der": _whole("certificate"),
     "storage_key": _whole("key"),
     "crypt": _whole("password"),
+    "identified": _read_identified,
+    "cookie": _read_cookie,
+    "option": _read_option,
+    "shape": _whole("token"),
+    "payload": _payload,
 }

@@ -35,10 +35,13 @@ def redact_report(report: R, redactor: Redactor) -> R:
     """
     if redactor.mode == "off":
         return report
+    bundle = getattr(report, "bundle", None)
+    redactor.know_hosts(getattr(bundle, "hosts", ()))
     cited = sorted(_cited(report), key=_place)
     texts: dict[str, None] = dict.fromkeys(value.original for value in cited)
     texts.update(dict.fromkeys(_strings(report)))
     redacted = dict(zip(texts, redactor.texts(texts), strict=True))
+    redacted |= {host: redactor.host(host) for host in getattr(bundle, "hosts", ())}
     result = _rebuild(report, redacted, redactor)
     assert isinstance(result, type(report))
     return result

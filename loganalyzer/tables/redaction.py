@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
+from typing import Final
 
 import polars as pl
 
-from loganalyzer.redact import LITERALS, Redactor, is_secret_file
+from loganalyzer.redact import LITERALS, PAYLOAD_RUN, Redactor, is_secret_file
 from loganalyzer.tables.nested import leaves, rewritten
 
 #: Of a file of which nothing may be shown, these columns hold what stands in it.
 _CONTENT = ("event.original", "message")
+#: These columns hold the name of a machine and nothing else.
+_HOST_COLUMNS: Final = frozenset({"host.name", "Computer", "host"})
 #: Where settings are rows, one column names what another one holds.
 _NAME, _VALUE = "key", "value"
 
@@ -29,16 +32,25 @@ class ColumnRedactor(Redactor):
         if self.mode == "off":
             return dict(tables)
         kept = ours or {}
+        self.know_hosts(host for table in tables.values() for host in hosts_in(table))
         redacted = {name: self._table(table, kept.get(name, ())) for name, table in tables.items()}
-        if not self._elsewhere:
-            return redacted
-        forms = sorted(self._elsewhere, key=lambda form: (-len(form), form))
-        tokens = [self._elsewhere[form] for form in forms]
+        return self._hidden_elsewhere(redacted, kept)
+
+    def _hidden_elsewhere(
+        self, tables: dict[str, pl.DataFrame], ours: Mapping[str, Collection[str]]
+    ) -> dict[str, pl.DataFrame]:
+        """Secrets that one table told, hidden in all of them."""
+        forms, tokens = self.forms_elsewhere()
+        hide = self.hidden_names()
 
         def hidden(column: pl.Series) -> pl.Series:
-            return rewritten(column, pl.String, lambda text: text.str.replace_many(forms, tokens, leftmost=True))
+            if forms:
+                column = rewritten(column, pl.String, lambda text: text.str.replace_many(forms, tokens, leftmost=True))
+            return column if hide is None else _changed(column, self._changes(column, hide))
 
-        return {name: _each_column(table, hidden, kept.get(name, ())) for name, table in redacted.items()}
+        if not forms and hide is None:
+            return tables
+        return {name: _each_column(table, hidden, ours.get(name, ())) for name, table in tables.items()}
 
     def table(self, table: pl.DataFrame) -> pl.DataFrame:
         """One table, as in `tables`."""
@@ -66,8 +78,11 @@ class ColumnRedactor(Redactor):
             return table
         names, values = table.get_column(_NAME), table.get_column(_VALUE)
         for name in names.unique(maintain_order=True).drop_nulls():
+            rows = (names == name).fill_null(False)
             if names_a_secret(name):
-                values = self._replaced_in(values, (names == name).fill_null(False), _hiding(name, self))
+                values = self._replaced_in(values, rows, _hiding(name, self))
+            elif self.mode == "all" and names_an_identity(name):
+                values = self._replaced_in(values, rows, _telling(name, self))
         return table.with_columns(values)
 
     def _replaced_in(self, column: pl.Series, rows: pl.Series, replace: Callable[[str], str]) -> pl.Series:
@@ -78,7 +93,11 @@ class ColumnRedactor(Redactor):
     def _column(self, column: pl.Series) -> pl.Series:
         if names_a_secret(column.name):
             return _changed(column, self._changes(column, _hiding(column.name, self)))
-        return _changed(column, self._changes(column, self.text, LITERALS))
+        if column.name in _HOST_COLUMNS:
+            return _changed(column, self._changes(column, self.host))
+        if self.mode == "all" and names_an_identity(column.name):
+            return _changed(column, self._changes(column, lambda text: named_identity(column.name, text, self)))
+        return _changed(column, self._changes(column, self.text, LITERALS if self.mode == "tokens" else ()))
 
     def _changes(
         self, column: pl.Series, replace: Callable[[str], str], literals: Collection[str] = ()
@@ -88,9 +107,19 @@ class ColumnRedactor(Redactor):
         for texts in leaves(column, pl.String):
             distinct = texts.drop_nulls().unique(maintain_order=True)
             if literals:
-                distinct = distinct.filter(distinct.str.contains_any(list(literals), ascii_case_insensitive=True))
+                distinct = distinct.filter(_may_hold(distinct, literals))
             changes.update({text: changed for text in distinct if (changed := replace(text)) != text})
         return changes
+
+
+def _may_hold(texts: pl.Series, literals: Collection[str]) -> pl.Series:
+    return texts.str.contains_any(list(literals), ascii_case_insensitive=True) | texts.str.contains(PAYLOAD_RUN)
+
+
+def hosts_in(table: pl.DataFrame) -> list[str]:
+    """The names of machines that a table's columns of hosts have."""
+    columns = [table.get_column(name) for name in table.columns if name in _HOST_COLUMNS]
+    return [host for column in columns if column.dtype == pl.String for host in column.drop_nulls().unique().sort()]
 
 
 def _changed(column: pl.Series, changes: Mapping[str, str]) -> pl.Series:
@@ -108,6 +137,24 @@ def names_a_secret(name: str) -> bool:
     """Whether a field of this name holds a secret, whatever its value looks like."""
     written = f'{name}="x7Qp0LmZ"'
     return Redactor().text(written) != written
+
+
+@lru_cache(maxsize=4096)
+def names_an_identity(name: str) -> bool:
+    """Whether a field of this name holds the name of a person or a machine."""
+    written = f'{name}="xqprlmz"'
+    return Redactor("all").text(written) != written
+
+
+def _telling(name: str, redactor: Redactor) -> Callable[[str], str]:
+    return lambda text: named_identity(name, text, redactor)
+
+
+def named_identity(name: str, text: str, redactor: Redactor) -> str:
+    """The value of a field whose name tells what it is, as it is redacted beside that name."""
+    prefix = f'{name}="'
+    whole = redactor.text(f'{prefix}{text}"')
+    return whole[len(prefix) : -1] if whole.startswith(prefix) and whole.endswith('"') else redactor.text(text)
 
 
 def _hiding(name: str, redactor: Redactor) -> Callable[[str], str]:
