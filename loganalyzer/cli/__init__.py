@@ -140,7 +140,7 @@ def _status_of(arguments: Sequence[str] | None, voice: Voice) -> int:
         if COMPLETION in os.environ:
             importlib.import_module("loganalyzer.cli.completion").register()
         words = list(arguments) if arguments is not None else None
-        result = cli.main(args=words, standalone_mode=False, obj=voice)
+        result = cli.main(args=words, standalone_mode=False, obj=voice, complete_var=COMPLETION)
         sys.stdout.flush()  # what fails here is told below, not by the interpreter on its way out
     except click.ClickException as error:
         shown = io.StringIO()

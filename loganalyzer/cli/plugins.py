@@ -44,6 +44,7 @@ def list_plugins(form: str) -> int:
 def _use_all() -> None:
     """Loads every plug-in the way it is used, so that what is wrong with it shows."""
     from loganalyzer.pipeline import rules_with
+    from loganalyzer.redact.plugged import finders
     from loganalyzer.registry import parsers
     from loganalyzer.report.formats import formats
     from loganalyzer.rule_packs import rule_packs
@@ -51,6 +52,7 @@ def _use_all() -> None:
     parsers()
     rules_with((), rule_packs())
     formats()
+    finders()
 
 
 def _row(plugin: Plugin, faults: Faults) -> dict[str, str | None]:

@@ -42,6 +42,8 @@ FROM_ANY_FOLDER: Final = frozenset(
 
 #: Options that say where settings come from cannot be settings.
 _NO_SETTINGS: Final = frozenset({"config", "no-config", "no-plugins", "help", "version"})
+#: The command that tells what is wrong with settings has none, or it could not.
+_TELLS: Final = "config"
 _FILE: Final = "loganalyzer.config"
 _NO_FILES: Final = "loganalyzer.no-config"
 
@@ -129,7 +131,9 @@ def _applied_after_both(ctx: click.Context, name: str) -> None:
     """Applies the settings once it is known where they come from, whichever of the two options is read first."""
     seen: set[str] = ctx.meta.setdefault(f"{_FILE} {path_of(ctx)}", set())
     seen.add(name)
-    if len(seen) == 2 and not ctx.resilient_parsing and not isinstance(ctx.command, click.Group):
+    if len(seen) < 2 or ctx.resilient_parsing or isinstance(ctx.command, click.Group):
+        return
+    if path_of(ctx)[:1] != (_TELLS,):
         _apply(ctx)
 
 
@@ -266,13 +270,13 @@ def _split(option: click.Option, text: str) -> Any:
 
 
 def commands(root: click.Context) -> Iterator[click.Context]:
-    """A context for each command below, groups left out; all of them are imported."""
+    """A context for each command below that can have settings, groups left out; all of them are imported."""
     group = root.command
     if not isinstance(group, click.Group):
         yield root
         return
     for name in group.list_commands(root):
-        command = group.get_command(root, name)
+        command = group.get_command(root, name) if (*path_of(root), name) != (_TELLS,) else None
         if command is not None:
             yield from commands(click.Context(command, info_name=name, parent=root))
 
@@ -286,7 +290,8 @@ def _check_tables(ctx: click.Context, layer: Layer) -> None:
     table: Any = layer.tables
     for group, path in _groups_above(ctx):
         table = layer.tables if not path else table.get(path[-1], {})
-        known = [*(() if path else (DEFAULTS,)), *group.command.list_commands(group)]  # type: ignore[attr-defined]
+        words = group.command.list_commands(group)  # type: ignore[attr-defined]  # it is a group
+        known = words if path else [DEFAULTS, *(word for word in words if word != _TELLS)]
         for key, value in table.items():
             where, name = layer.where(*path, key), ".".join((*path, key))
             if key not in known:

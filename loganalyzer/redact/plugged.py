@@ -9,7 +9,7 @@ from loganalyzer.plugins import REDACTORS, Plugin, blame, installed, load
 from loganalyzer.redact.find import find_secrets
 from loganalyzer.redact.kinds import KINDS, TOKEN, Secret
 
-#: Spans of a text that hold a secret: (start, end, kind), in characters, in any order; ``kind`` is one of ``KINDS``.
+#: Spans of a text that hold a secret: (start, end, kind), in characters, in any order; one of ``KINDS``.
 Finder: TypeAlias = Callable[[str], Iterable[tuple[int, int, str]]]
 
 
@@ -34,9 +34,7 @@ def find_all(text: str) -> Iterable[Secret]:
     if not plugged or not text:
         return find_secrets(text)
     added = [secret for plugin, finder in plugged for secret in _found(plugin, finder, text)]
-    tokens = [match.span() for match in TOKEN.finditer(text)] if added else []
-    added = [one for one in added if not any(one.start < end and start < one.end for start, end in tokens)]
-    return _joined(text, [*find_secrets(text), *added])
+    return _joined(text, [*find_secrets(text), *_beside_tokens(text, added)]) if added else find_secrets(text)
 
 
 def _found(plugin: Plugin, finder: Finder, text: str) -> Iterator[Secret]:
@@ -44,9 +42,7 @@ def _found(plugin: Plugin, finder: Finder, text: str) -> Iterator[Secret]:
         for span in finder(text):
             secret = _secret(text, span)
             if secret is None:
-                blame(
-                    plugin, f"gives {span!r}, not a span (start, end, kind) of the text with one of {', '.join(KINDS)}"
-                )
+                blame(plugin, f"gives what is no span (start, end, kind) of the text; kinds are {', '.join(KINDS)}")
             else:
                 yield secret
     except Exception as error:  # noqa: BLE001  code of others, which any text may upset
@@ -59,6 +55,17 @@ def _secret(text: str, span: Any) -> Secret | None:
     start, end, kind = span
     whole = isinstance(start, int) and isinstance(end, int) and 0 <= start < end <= len(text)
     return Secret(start, end, kind, text[start:end]) if whole and kind in KINDS else None
+
+
+def _beside_tokens(text: str, secrets: Iterable[Secret]) -> Iterator[Secret]:
+    """A token stays as it is, or goes as a whole: what lies inside of one is hidden already."""
+    tokens = [match.span() for match in TOKEN.finditer(text)]
+    for one in secrets:
+        if any(start <= one.start and one.end <= end for start, end in tokens):
+            continue
+        first = min((start for start, end in tokens if start < one.start < end), default=one.start)
+        last = max((end for start, end in tokens if start < one.end < end), default=one.end)
+        yield Secret(first, last, one.kind, text[first:last])
 
 
 def _joined(text: str, secrets: Iterable[Secret]) -> Iterator[Secret]:

@@ -9,6 +9,7 @@ from typing import Final
 import polars as pl
 
 from loganalyzer.redact import LITERALS, PAYLOAD_RUN, Redactor, is_secret_file
+from loganalyzer.redact.plugged import finders
 from loganalyzer.tables.nested import leaves, rewritten
 
 #: Of a file of which nothing may be shown, these columns hold what stands in it.
@@ -97,7 +98,9 @@ class ColumnRedactor(Redactor):
             return _changed(column, self._changes(column, self.host))
         if self.mode == "all" and names_an_identity(column.name):
             return _changed(column, self._changes(column, lambda text: named_identity(column.name, text, self)))
-        return _changed(column, self._changes(column, self.text, LITERALS if self.mode == "tokens" else ()))
+        # What identities and the finds of plug-ins have in common nobody knows.
+        literals = LITERALS if self.mode == "tokens" and not finders() else ()
+        return _changed(column, self._changes(column, self.text, literals))
 
     def _changes(
         self, column: pl.Series, replace: Callable[[str], str], literals: Collection[str] = ()
