@@ -113,7 +113,7 @@ def _needed_files(files: Files, report: Report, trial: _Trial) -> Files:
     if only and len(only) < len(files) and trial.is_enough(only):
         files = only
     names = sorted(files, key=lambda name: (-len(files[name]), name))
-    kept = _reduced(names, lambda some: trial.is_enough({name: files[name] for name in some}))
+    kept = reduced(names, lambda some: trial.is_enough({name: files[name] for name in some}))
     return {name: files[name] for name in kept}
 
 
@@ -133,7 +133,7 @@ def _needed_parts(path: str, files: Files, report: Report, trial: _Trial) -> byt
         if near and len(near) < len(parts) and is_enough(near):
             numbers = near
             break
-    return _put_together(head, parts, _reduced(numbers, is_enough))
+    return _put_together(head, parts, reduced(numbers, is_enough))
 
 
 def _parts(data: bytes) -> tuple[bytes, list[bytes]]:
@@ -173,7 +173,7 @@ def _evidence(report: Report) -> Iterator[Evidence]:
         yield from ruled_out.evidence
 
 
-def _reduced(parts: Sequence[_Part], is_enough: Callable[[Sequence[_Part]], bool]) -> Sequence[_Part]:
+def reduced(parts: Sequence[_Part], is_enough: Callable[[Sequence[_Part]], bool]) -> Sequence[_Part]:
     """The parts without any slice that is not needed: slices of half of them first, of a single one last."""
     size = -(-len(parts) // 2)
     while size and len(parts) > 1:
