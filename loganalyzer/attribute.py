@@ -63,12 +63,14 @@ class CauseVerdict:
 class Attribution:
     """All verdicts by cause id, the supported causes in order, and the bundle's verdict with its reason.
 
+    ``roots``: for a consequence the cause above it; ``behind``: the same among causes that are only possible.
     ``covered``: the artefacts of the catalogue that were read and cover every window.
     """
 
     verdicts: Mapping[str, CauseVerdict]
     ranked: tuple[str, ...]
     roots: Mapping[str, str]
+    behind: Mapping[str, str]
     verdict: BundleVerdict
     why: str
     relevance: Relevance
@@ -97,9 +99,9 @@ def attribute(
     verdicts = {cause.id: judge.judge(cause) for cause in catalogue.causes.values()}
     errors = tuple(dict.fromkeys(found.error.code for text in ticket.errors for found in catalogue.find_codes(text)))
     weights = {name: weight(one, errors, windows) for name, one in verdicts.items() if one.verdict in SUPPORTED}
-    ranked, roots = _rank(catalogue, verdicts, weights)
+    ranked, roots, behind = _rank(catalogue, verdicts, weights)
     verdict, why = _bundle_verdict(catalogue, derived, verdicts)
-    return Attribution(verdicts, ranked, roots, verdict, why, windows, errors, covered)
+    return Attribution(verdicts, ranked, roots, behind, verdict, why, windows, errors, covered)
 
 
 def _rules_by_cause(rules: Sequence[Rule | Correlation]) -> Mapping[str, list[Rule | Correlation]]:
@@ -333,8 +335,9 @@ _INVENTORY = "fact"
 
 def _rank(
     catalogue: Catalogue, verdicts: Mapping[str, CauseVerdict], weights: Mapping[str, _Weight]
-) -> tuple[tuple[str, ...], Mapping[str, str]]:
-    """Supported causes in order, and for each consequence the cause that it hangs under.
+) -> tuple[tuple[str, ...], Mapping[str, str], Mapping[str, str]]:
+    """Supported causes in order, for each consequence the cause that it hangs under, and for what is only possible the
+    likewise possible cause that leads to it.
 
     Upstream first, also among what is only possible, which never comes before something stronger; umbrella causes after
     all others; last what only a version makes possible.
@@ -347,12 +350,16 @@ def _rank(
         if above:
             roots[name] = min(above, key=lambda other: weights[other])
     open_ones = [name for name in supported if name not in firm and not weights[name][0]]
-    behind = {name for name in open_ones if any(_leads(catalogue, other, name) for other in open_ones if other != name)}
+    behind: dict[str, str] = {}
+    for name in open_ones:
+        above = [other for other in open_ones if other != name and _leads(catalogue, other, name)]
+        if above:
+            behind[name] = min(above, key=lambda other: weights[other])
     order = sorted(
         supported, key=lambda name: (name in roots and name in firm, weights[name][0], name in behind, weights[name])
     )
     firm_first = [name for name in order if name in firm] + [name for name in order if name not in firm]
-    return tuple(firm_first), roots
+    return tuple(firm_first), roots, behind
 
 
 def _leads(catalogue: Catalogue, upstream: str, downstream: str) -> bool:

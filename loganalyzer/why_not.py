@@ -614,6 +614,7 @@ def _against(grounds: Grounds, one: CauseVerdict, other: CauseVerdict) -> str:
 
 #: What the components of `weight` say, in their order, of the cause that comes first.
 _WEIGHTS: Final = (
+    "something failed, while {other} is only made possible by a version",
     "it is a cause of its own, and {other} names what others cause, too",
     "it is more than possible",
     "its evidence lies in the last failed attempt, that of {other} only in older ones",
@@ -648,6 +649,8 @@ def _decided(grounds: Grounds, first: str, other: str) -> str:
     if firm and other in attribution.roots and first not in attribution.roots:
         return f"{attribution.roots[other]} leads to {other}"
     weights = [weight(each, attribution.ticket_errors, attribution.relevance) for each in (one, two)]
+    if weights[0][0] == weights[1][0] and other in attribution.behind and first not in attribution.behind:
+        return f"{attribution.behind[other]} leads to {other}"
     index = next(index for index, (mine, theirs) in enumerate(zip(*weights, strict=True)) if mine != theirs)
     return _WEIGHTS[index].format(other=other, verdict=one.verdict, other_verdict=two.verdict)
 

@@ -36,7 +36,7 @@ def list_plugins(form: str) -> int:
     if form == "json":
         click.echo(plain_json(redactor.text(json.dumps(rows, indent=2, ensure_ascii=False))))
         return 0
-    for line in _lines(rows):
+    for line in _lines(rows) if rows else ["no plug-in is installed"]:
         click.echo(plain(redactor.text(line)))
     return 0
 

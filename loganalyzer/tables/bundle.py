@@ -48,6 +48,7 @@ REPORT_SCHEMAS: Final[Mapping[str, Mapping[str, pl.DataType]]] = {
         **dict.fromkeys(("first", "last"), TIMESTAMP),
         "gaps": pl.List(pl.Struct({"start": TIMESTAMP, "end": TIMESTAMP})),
         "notes": _TEXTS,
+        "sha256": _TEXT,
     },
     "diagnoses": {
         "rank": _INTEGER,
