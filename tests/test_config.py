@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,12 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import click
+import hypothesis
 import platformdirs
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from loganalyzer.cli import COMMANDS, cli, run, settings_files
 from loganalyzer.cli.settings import FROM_ANY_FOLDER, commands, settable
 from sample_logs import linux_bundles
+
+DOCUMENT = (Path(__file__).resolve().parent.parent / "docs" / "configuration.md").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +299,7 @@ def test_options_that_write_or_lift_something_are_not_among_those_of_any_folder(
 
 
 def test_config_show_tells_only_what_differs_from_the_defaults_unless_all_is_asked_for(machine: Machine) -> None:
-    assert machine.call("config", "show").out == ""
+    assert machine.call("config", "show").out == "no setting differs from the default of its option\n"
     machine.user.write_text("[scan]\nquiet = true\n", encoding="utf-8")
     assert machine.call("config", "show").out == f"scan.quiet = true  (user, {machine.user}:2)\n"
     everything = machine.call("config", "show", "--all", "-f", "json").json
@@ -338,6 +344,39 @@ def test_the_files_lie_where_the_system_has_them(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setattr(sys, "platform", system)
         folder = platformdirs.site_config_path("loganalyzer", appauthor=False)
         assert settings_files.candidates(None)[-1].path == folder / "config.toml"
+
+
+# what the document says
+
+
+def test_the_example_of_the_document_is_taken_as_it_stands(machine: Machine) -> None:
+    (example,) = re.findall(r"^```toml\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL)
+    machine.user.write_text(example, encoding="utf-8")
+    said = machine.call("config", "show")
+    assert (said.status, said.err) == (0, "")
+    for told in ('scan.fail-on = "confirmed"', 'query.tz = "Europe/Rome"', "signatures.test.jobs = 2"):
+        assert f"{told}  (user, " in said.out
+
+
+def test_the_document_lists_what_the_file_of_a_folder_may_say() -> None:
+    section = DOCUMENT[DOCUMENT.index("## What the file of a folder may say") :]
+    listed = {word for line in re.findall(r"^    (.*)$", section.split("##")[1], re.MULTILINE) for word in line.split()}
+    assert listed == FROM_ANY_FOLDER
+    assert [name for name in settings_files.RESERVED if name not in DOCUMENT and name != "LOGANALYZER_PLUGINS"] == []
+
+
+@given(text=st.text() | st.text(alphabet="[]=.'# abscandefultdy0123-\\\n\""))
+@example(text="[scan]\nformat.x.y = 1\n[scan.format]")
+@example(text="[[scan]]\nquiet = true")
+@example(text="[defaults]\nformat = nan\nquiet = inf")
+@example(text='["scan"]\n"fail-on" = """\nnever"""')
+@hypothesis.settings(suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
+def test_no_file_of_settings_is_a_bug(machine: Machine, text: str) -> None:
+    machine.user.write_text(text, encoding="utf-8", errors="surrogatepass")
+    said = machine.call("config", "show", "scan")
+    assert said.status in (0, 2)
+    assert "internal error" not in said.err
+    assert machine.call("explain", "wireserver-blocked").status in (0, 2)
 
 
 def test_help_reads_no_settings_and_is_light(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -197,8 +198,17 @@ def test_one_of_ones_own_stands_for_a_rule_of_a_pack(call: Any, bundle: Path, tm
 
 def test_without_plug_ins_there_is_nothing_to_list(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("loganalyzer.cli.plugins.all_installed", lambda: ())
-    assert call("plugins", "list").out.startswith("No plug-ins are installed")
+    assert call("plugins", "list").out.startswith("no plug-in is installed")
     assert call("plugins", "list", "-f", "json").json == []
+
+
+def test_the_document_shows_the_example_as_it_is() -> None:
+    text = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^```(?:python|toml)\n(.*?)\n```$", text, re.MULTILINE | re.DOTALL)
+    files = [path.read_text(encoding="utf-8") for path in EXAMPLE.rglob("*") if path.suffix in (".py", ".toml")]
+    assert len(shown) == 4
+    assert [one for one in shown if not any(one in file for file in files)] == []
+    assert [group for group in plugins.GROUPS if f"`{group}`" not in text] == []
 
 
 # what is wrong with a plug-in

@@ -111,6 +111,8 @@ def _write(rows: Sequence[_Row], form: str) -> None:
     if form == "json":
         click.echo(plain_json(redactor.text(json.dumps([asdict(one) for one in rows], indent=2, ensure_ascii=False))))
         return
+    if not rows:
+        click.echo("no setting differs from the default of its option")
     for one in rows:
         where = one.origin if one.where is None else f"{one.origin}, {one.where}"
         said = f"{one.command.replace(' ', '.')}.{one.option} = {json.dumps(one.value, ensure_ascii=False)}"

@@ -36,7 +36,7 @@ def list_plugins(form: str) -> int:
     if form == "json":
         click.echo(plain_json(redactor.text(json.dumps(rows, indent=2, ensure_ascii=False))))
         return 0
-    for line in _lines(rows) if rows else ["no plug-in is installed"]:
+    for line in _lines(rows):
         click.echo(plain(redactor.text(line)))
     return 0
 
@@ -72,10 +72,10 @@ def _row(plugin: Plugin, faults: Faults) -> dict[str, str | None]:
 
 def _lines(rows: list[dict[str, str | None]]) -> Iterator[str]:
     if not rows:
-        yield f"No plug-ins are installed ({', '.join(GROUPS)})."
+        yield f"no plug-in is installed ({', '.join(GROUPS)})"
         return
     if not switched_on():
-        yield f"Plug-ins are switched off (--no-plugins or {SWITCH})."
+        yield f"plug-ins are switched off (--no-plugins or {SWITCH})"
     for row in rows:
         yield f"{row['group']}  {row['name']}  {row['distribution'] or '-'} {row['version'] or '-'}  {row['state']}"
         yield f"    {row['value']}  {row['origin'] or 'no file'}"
