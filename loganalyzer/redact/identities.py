@@ -168,6 +168,14 @@ _FORMS: Final = (
         "settings",
         is_one=_is_user,
     ),
+    _form(
+        "user",
+        r"(?:^|[/!])(?:home|Users|Documents and Settings)/(?P<v>[^\W_][\w.$-]{0,40}(?:[ ][\w.$-]{1,40}){0,2})(?=/)",
+        "home/",
+        "users/",
+        "settings/",
+        is_one=_is_user,
+    ),
     _form("user", rf"(?:{_BEGIN}|(?<=[a-z])){_USER_NAMES}{_IS}{_LOGIN}{_USER}(?!=)", *_USER_WORDS, is_one=_is_user),
     _form(
         "user",

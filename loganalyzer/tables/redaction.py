@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from functools import lru_cache
 from typing import Final
 
 import polars as pl
 
 from loganalyzer.redact import LITERALS, PAYLOAD_RUN, Redactor, is_secret_file
+from loganalyzer.redact.field_names import names_a_secret, names_an_identity
 from loganalyzer.redact.plugged import finders
 from loganalyzer.tables.nested import leaves, rewritten
 
@@ -133,20 +133,6 @@ def _changed(column: pl.Series, changes: Mapping[str, str]) -> pl.Series:
 
 def _each_column(table: pl.DataFrame, change: Callable[[pl.Series], pl.Series], ours: Collection[str]) -> pl.DataFrame:
     return pl.DataFrame([column if column.name in ours else change(column) for column in table.get_columns()])
-
-
-@lru_cache(maxsize=4096)
-def names_a_secret(name: str) -> bool:
-    """Whether a field of this name holds a secret, whatever its value looks like."""
-    written = f'{name}="x7Qp0LmZ"'
-    return Redactor().text(written) != written
-
-
-@lru_cache(maxsize=4096)
-def names_an_identity(name: str) -> bool:
-    """Whether a field of this name holds the name of a person or a machine."""
-    written = f'{name}="xqprlmz"'
-    return Redactor("all").text(written) != written
 
 
 def _telling(name: str, redactor: Redactor) -> Callable[[str], str]:
