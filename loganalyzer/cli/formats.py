@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from loganalyzer.cli.console import open_console
+from loganalyzer.cli.known_hosts import hosts_of
 from loganalyzer.cli.options import limit_options, limits_of, progress_shown, redact_option, redactor_of
 from loganalyzer.cli.what_was_read import status_of_reading, tell_unread
 from loganalyzer.intake import Archive, Limits, Skipped, walk
@@ -54,6 +55,8 @@ def command(bundle: tuple[str, ...], form: str, quiet: bool, **given: Any) -> in
     redactor = redactor_of(given)
     with progress_shown(quiet, redactor) as progress:
         found = _look(bundle, limits_of(given), progress)
+    if redactor.mode == "all" and "-" not in bundle:
+        redactor.know_hosts(hosts_of(bundle, limits_of(given)))
     rows = [_redacted(row, redactor) for row in found.rows]
     if form == "ndjson":
         _write_lines(rows)

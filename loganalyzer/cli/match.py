@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from loganalyzer.cli import EXIT_FINDING, EXIT_UNREADABLE, EXIT_USAGE, tell
-from loganalyzer.cli.match_output import opened, redacted
+from loganalyzer.cli.match_output import hidden_elsewhere, opened, redacted
 from loganalyzer.cli.options import (
     choice_option,
     choices_of,
@@ -140,10 +140,12 @@ def _write(
 ) -> None:
     sinks = [opened(form, path, color) for form, path in targets]
     redactor.know_hosts(row.place.host for row in rows if row.place.host is not None)
-    for row in rows:
-        told = redacted(row.to_json(), redactor)
+    told = [redacted(row.to_json(), redactor) for row in rows]
+    hide = redactor.hiding_elsewhere()
+    for row_told in told:
+        whole = hidden_elsewhere(row_told, hide)
         for sink in sinks:
-            sink.write(told)
+            sink.write(whole)
     for sink in sinks:
         sink.close()
 

@@ -40,6 +40,19 @@ def redacted(row: Mapping[str, Any], redactor: Redactor) -> dict[str, Any]:
     return {name: value if name in _OF_RULES else _redacted(name, value, redactor) for name, value in row.items()}
 
 
+def hidden_elsewhere(row: Mapping[str, Any], hide: Callable[[str], str]) -> dict[str, Any]:
+    """A redacted row without the secrets that only other rows told by name."""
+    return {name: value if name in _OF_RULES else _hidden(value, hide) for name, value in row.items()}
+
+
+def _hidden(value: Any, hide: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return hide(value)
+    if isinstance(value, list):
+        return [_hidden(one, hide) for one in value]
+    return hidden_elsewhere(value, hide) if isinstance(value, Mapping) else value
+
+
 def _redacted(name: str, value: Any, redactor: Redactor) -> Any:
     if isinstance(value, str):
         if names_a_secret(name):

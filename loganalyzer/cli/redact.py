@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -12,12 +12,12 @@ import click
 import orjson
 
 from loganalyzer.cli import EXIT_UNREADABLE, tell
+from loganalyzer.cli.known_hosts import hosts_of
 from loganalyzer.cli.options import limit_options, limits_of, progress_shown, redact_option, redactor_of
 from loganalyzer.cli.redact_map import map_target, redact_map_option, sealing_secret
 from loganalyzer.cli.redacted_copy import refuse_to_overwrite, write_copy
 from loganalyzer.errors import UsageError
 from loganalyzer.intake import Source, walk
-from loganalyzer.pipeline import ScanOptions, read
 from loganalyzer.redact.copy import BundleCopy, Item
 from loganalyzer.redact.token_map import kind_of_secret, open_map
 from loganalyzer.report.plain_text import one_line, plain_json
@@ -61,7 +61,7 @@ def command(bundle: tuple[str, ...], output: Path | None, force: bool, open_map:
     refuse_to_overwrite(output, force)
     with tempfile.SpooledTemporaryFile(max_size=64 * 1024 * 1024) as spool:
         stdin = _spooled(spool) if "-" in bundle else None  # type: ignore[arg-type]  # it is one in all but type
-        hosts = _hosts(bundle, given, stdin) if redactor.mode == "all" else ()
+        hosts = hosts_of(bundle, limits_of(given), stdin) if redactor.mode == "all" else ()
         with progress_shown(given["quiet"], redactor) as progress:
 
             def items() -> Iterable[Item]:
@@ -87,12 +87,6 @@ def _spooled(spool: BinaryIO) -> BinaryIO:
         spool.write(chunk)
     spool.seek(0)
     return spool
-
-
-def _hosts(bundle: Sequence[str], given: dict[str, Any], stdin: BinaryIO | None) -> list[str]:
-    """The names of machines that the bundle's events tell."""
-    reading = read(bundle, ScanOptions(limits_of(given)), stdin, lambda phase, name, size: None)
-    return sorted({host for frame in reading.frames for host in frame.rows["host.name"].drop_nulls().unique()})
 
 
 def _print_map(path: Path, key: Path | None) -> int:

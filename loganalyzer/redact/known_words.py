@@ -32,10 +32,10 @@ class KnownWords:
                 yield found.start(), found.end(), word
 
     def _compiled(self) -> re.Pattern[str]:
-        return re.compile(rf"{TOKEN.pattern}|{_BEGIN}(?P<word>{_any_of(sorted(self.words))}){_END}", re.IGNORECASE)
+        return re.compile(rf"{TOKEN.pattern}|{_BEGIN}(?P<word>{any_of(sorted(self.words))}){_END}", re.IGNORECASE)
 
 
-def _any_of(words: list[str]) -> str:
+def any_of(words: list[str]) -> str:
     """A pattern of all words as a tree of their beginnings, so that a search costs one step a character."""
     tree: dict[str, Any] = {}
     for word in words:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
@@ -19,7 +19,7 @@ import polars as pl
 from loganalyzer.redact.identities import find_identities, is_found_anywhere
 from loganalyzer.redact.key import keyed_digits
 from loganalyzer.redact.kinds import IDENTITY_KINDS, TOKEN, Secret
-from loganalyzer.redact.known_words import KnownWords
+from loganalyzer.redact.known_words import KnownWords, any_of
 from loganalyzer.redact.ordinary import is_common, is_machine_of_nobody
 from loganalyzer.redact.plugged import find_all
 
@@ -115,6 +115,18 @@ class Redactor:
         """The forms in which known secrets may stand without their names, the longest first, and their tokens."""
         forms = sorted(self._elsewhere, key=lambda form: (-len(form), form))
         return forms, [self._elsewhere[form] for form in forms]
+
+    def hiding_elsewhere(self) -> Callable[[str], str]:
+        """Hides every secret and name that was found so far wherever it stands: for texts that were redacted before."""
+        hide, tokens = self.hidden_names(), dict(self._elsewhere)
+        forms = re.compile(f"{TOKEN.pattern}|(?P<form>{any_of(sorted(tokens))})") if tokens else None
+
+        def hidden(text: str) -> str:
+            if forms is not None:
+                text = forms.sub(lambda found: tokens[found["form"]] if found["form"] else found[0], text)
+            return text if hide is None else hide(text)
+
+        return hidden
 
     def hidden_names(self) -> _HiddenNames | None:
         """Hides every name that was found so far wherever it stands as a word; None: none was."""
