@@ -102,11 +102,9 @@ def _settings(made: Seeds) -> None:
     handler = "var/lib/waagent/Microsoft.Azure.RecoveryServices.VMSnapshotLinux-1.0.9225.0"
     public = {"commandToExecute": "snapshot", "logsBlobUri": f"https://a.net/l?sig={new('settings')}%3D"}
     uris = {"fileUris": [f"https://a.net/x?{new('JSON list')}"]}
-    settings = {
-        "publicSettings": public | uris,
-        "protectedSettings": _base64(f"{new('protected')} sealed".encode() * 3),
-    }
-    made.secrets["protected"] = settings["protectedSettings"][:20]
+    sealed = _base64(f"{new('protected')} sealed".encode() * 3)
+    made.secrets["protected"] = sealed[:20]
+    settings = {"publicSettings": public | uris, "protectedSettings": sealed}
     files[f"{handler}/config/3.settings"] = json.dumps(
         {"runtimeSettings": [{"handlerSettings": settings}]}, indent=1
     ).encode()
