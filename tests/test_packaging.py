@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 TOPS = {"loganalyzer": "loganalyzer", "parsers": "loganalyzer/parsers", "signatures": "loganalyzer/signatures"}
-DATA = {".yml", ".yaml", ".json", ".html", ".js", ".css"}
+DATA = {".yml", ".yaml", ".json", ".html", ".js", ".css", ".txt"}
 
 
 def setuptools_config() -> dict[str, Any]:

@@ -64,6 +64,7 @@ def to_text(report: Report) -> bytes:
 _BUILT_IN: Final = (
     OutputFormat("text", "the report for people, with all details", (".txt",), to_text),
     OutputFormat("json", "the report, schema loganalyzer/report/1", (".json",), _in_module("json_report", "to_json")),
+    OutputFormat("html", "the report as one page for a case", (".html", ".htm"), _in_module("html_report", "to_html")),
     OutputFormat("markdown", "the report for a ticket", (".md", ".markdown"), _in_module("markdown", "to_markdown")),
     OutputFormat(
         "sarif",
