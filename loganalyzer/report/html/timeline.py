@@ -224,15 +224,29 @@ def _spec(data: Mapping[str, Any], lanes: int, start: datetime, end: datetime) -
         "background": None,
         "datasets": data,
         "params": [{"name": "picked", "value": -1}],
-        "layer": [
-            _lane_lines(),
-            _attempt_shades(),
-            _read_bars(),
-            _attempt_bars(),
-            _point_marks(start, end),
-            _lane_names(),
-        ],
+        "layer": _layers(data, start, end),
         "config": _CONFIG,
+    }
+
+
+def _layers(data: Mapping[str, Any], start: datetime, end: datetime) -> Sequence[Mapping[str, Any]]:
+    """The layers that have anything to draw; the uppermost with a time is the one to zoom and move."""
+    layers = [_lane_lines(), _attempt_shades(), _read_bars(), _attempt_bars(), _point_marks()]
+    drawn = [one for one in layers if data[one["data"]["name"]]]
+    return [*drawn[:-1], {**drawn[-1], "params": [_view(start, end)]}, _lane_names()]
+
+
+def _view(start: datetime, end: datetime) -> Mapping[str, Any]:
+    return {
+        "name": "view",
+        "select": {
+            "type": "interval",
+            "encodings": ["x"],
+            "clear": False,
+            "zoom": "wheel![event.ctrlKey || event.metaKey || event.shiftKey]",
+        },
+        "bind": "scales",
+        "value": {"x": [_ms(start), _ms(end)]},
     }
 
 
@@ -349,22 +363,9 @@ def _lane_names() -> Mapping[str, Any]:
     }
 
 
-def _point_marks(start: datetime, end: datetime) -> Mapping[str, Any]:
+def _point_marks() -> Mapping[str, Any]:
     picked = {"test": "datum.i === picked"}
     return {
-        "name": "entries",
-        "params": [
-            {
-                "name": "view",
-                "select": {
-                    "type": "interval",
-                    "encodings": ["x"],
-                    "zoom": "wheel![event.ctrlKey || event.metaKey || event.shiftKey]",
-                },
-                "bind": "scales",
-                "value": {"x": [_ms(start), _ms(end)]},
-            }
-        ],
         "data": {"name": "points"},
         "transform": _in_lane(0.68),
         "mark": {

@@ -81,16 +81,18 @@
     hover: false,
     tooltip: () => {},
   });
+  view.description(place.getAttribute("aria-label"));
   place.replaceChildren();
   view.initialize(place).run();
-  const whole = view.signal("view_t");
+  const shown = () => view.scale("x").domain().map(Number);
+  const whole = shown();
   byId("tools").hidden = false;
   readout.hidden = false;
   readout.textContent = "Point at an entry, or step through them.";
 
   const show = (from, to) => view.signal("view_t", [from, to]).runAsync();
   const zoom = (factor, middle) => {
-    const [from, to] = view.signal("view_t").map(Number);
+    const [from, to] = shown();
     const at = middle ?? (from + to) / 2;
     const half = Math.max((to - from) * factor, 1000) / 2;
     return show(at - half, at + half);
@@ -101,7 +103,7 @@
     current = inTime.indexOf(points[point.i]);
     view.signal("picked", point.i);
     tell(point);
-    const [from, to] = view.signal("view_t").map(Number);
+    const [from, to] = shown();
     if (point.t < from || point.t > to) return zoom(1, point.t);
     return view.runAsync();
   };
@@ -111,7 +113,7 @@
   const does = {
     in: () => zoom(0.5, current < 0 ? undefined : inTime[current].t),
     out: () => zoom(2),
-    all: () => show(...whole.map(Number)),
+    all: () => show(...whole),
     previous: () => step(current < 0 ? 0 : -1),
     next: () => step(1),
   };
