@@ -71,7 +71,7 @@ _ANCHOR: Final = compile_possessive(
             r"[^\n]{0,200}?\s[-/](?:rp|p)\s++|mysql(?:dump|admin)?+\s[^\n]{0,200}?\s-p(?=[^\s])))",
             r"(?P<shape>(?-i:(?<![A-Za-z0-9_])(?:gh[pousr]_[A-Za-z0-9]{36,}+|github_pat_[A-Za-z0-9_]{22,}+|xox[abprs]-[A-Za-z0-9-]{10,}+"
             r"|AKIA[A-Z0-9]{16}(?![A-Za-z0-9])|[A-Za-z0-9_~.-]{3}[0-9]Q~[A-Za-z0-9_~.-]{31,34}+|AQAAANCMnd8BFdERjHoAwE[A-Za-z0-9+/=]++)))",
-            rf"(?P<payload>(?<![A-Za-z0-9+/=])(?:{_BASE64}{{40,}}+|(?:[0-9A-Fa-f]{{2}},(?:\\?\s++)?+){{16,}}+(?:[0-9A-Fa-f]{{2}})?+)"
+            rf"(?P<payload>(?<![A-Za-z0-9+/=])(?=[A-Za-z0-9+/])(?:{_BASE64}{{40,}}+|(?:[0-9A-Fa-f]{{2}},(?:\\?\s++)?+){{16,}}+(?:[0-9A-Fa-f]{{2}})?+)"
             rf"={{0,2}}+(?:{_NEW_LINE}\s*+(?!eyJ|MII){_BASE64}{{40,}}+={{0,2}}+)*+(?:{_NEW_LINE}\s*+{_BASE64}{{2,}}+={{0,2}}(?=\s*$|\s*[\r\n\"<\\]))?+)",
         )
     ),
