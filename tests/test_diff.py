@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -121,10 +122,13 @@ def test_errors_that_nobody_explains_are_told_when_they_are_new() -> None:
 
 
 def test_two_machines_are_told_apart_by_their_names() -> None:
-    files = dict(SAMPLES["windows-vss-writer"].files)
-    assert compare(sample("windows-vss-writer"), report_on(files)).same_host is True
-    assert compare(sample("windows-vss-writer"), sample("windows-applocker")).same_host is False
-    assert compare(sample("windows-vss-writer"), sample("linux-healthy")).unlike[0].startswith("one is of a windows")
+    nameless = sample("linux-healthy")
+    one, other = (replace(nameless, bundle=replace(nameless.bundle, hosts=hosts)) for hosts in (("vm1",), ("VM1", "a")))
+    third = replace(nameless, bundle=replace(nameless.bundle, hosts=("vm2",), platform="windows"))
+    assert compare(one, other).same_host is True
+    assert compare(one, third).same_host is False
+    assert compare(one, third).unlike[0] == "one is of a linux machine, the other of a windows one"
+    assert compare(nameless, one).same_host is None
 
 
 def written(folder: Path, name: str) -> str:

@@ -446,6 +446,7 @@ def test_rows_of_several_files_become_one_table_and_kinds_that_differ_become_tex
     ]
 
 
+@pytest.mark.slow
 @given(
     parts=st.lists(
         st.lists(st.dictionaries(st.sampled_from("ab"), SCALARS | st.lists(SCALARS)), min_size=1), min_size=1

@@ -194,7 +194,13 @@ PACKED = [
 ]
 
 
-@pytest.mark.parametrize("bundle", PACKED, ids=[bundle.name for bundle in PACKED])
+@pytest.mark.parametrize(
+    "bundle",
+    [
+        pytest.param(bundle, id=bundle.name, marks=[pytest.mark.slow] if bundle.name.startswith("windows") else [])
+        for bundle in PACKED
+    ],
+)
 def test_a_directory_a_zip_and_a_tar_give_the_same_report(bundle: SampleBundle, tmp_path: Path) -> None:
     assert len(PACKED) == 3
     write_directory(bundle.files, tmp_path / "copy")

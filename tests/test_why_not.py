@@ -197,7 +197,9 @@ def before(condition: Condition, failed: Condition) -> list[Condition] | None:
     return None
 
 
-@pytest.mark.parametrize("name", list(SAMPLES)[::4])
+@pytest.mark.parametrize(
+    "name", [next(iter(SAMPLES)), *(pytest.param(name, marks=pytest.mark.slow) for name in list(SAMPLES)[4::4])]
+)
 def test_the_nearest_line_fails_the_named_condition_and_none_before_it(name: str) -> None:
     grounds = judged(name).grounds
     unable = {one.rule_id for one in grounds.matches.unable}
