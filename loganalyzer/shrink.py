@@ -57,17 +57,23 @@ class Shrunk:
     exhausted: bool
 
 
-def shrink(files: Files, options: ScanOptions, tries: int = TRIES) -> Shrunk:
+def shrink(files: Files, options: ScanOptions, wanted: Findings | None = None, tries: int = TRIES) -> Shrunk:
     """Leaves out of a bundle what its findings do not need. ``files``: by path, as they lie in a folder.
 
+    ``wanted``: the findings of the bundle that the files are made of; None: of the files themselves.
+
     Raises:
-        LogAnalyzerError: the files do not give findings at all, since none of them is recognised.
+        LogAnalyzerError: none of the files is recognised, or they do not give the wanted findings.
     """
     first = _scan(files, options)
     if first.recognised == 0:
         help = "'loganalyzer formats' says what of a bundle can be read"
         raise LogAnalyzerError("nothing in this bundle is recognised", None, help)
-    wanted = findings_of(first.report)
+    if wanted is None:
+        wanted = findings_of(first.report)
+    if findings_of(first.report) != wanted:
+        help = "share the result of 'loganalyzer redact' instead, and report this"
+        raise LogAnalyzerError("the redacted copy does not give the same findings as the bundle", None, help)
     trial = _Trial(lambda tried: findings_of(_scan(tried, options).report) == wanted, tries)
     files = _needed_files(files, first.report, trial)
     for path in sorted(files, key=lambda name: (-len(files[name]), name)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,7 +17,9 @@ from loganalyzer.cli.options import limit_options, limits_of, progress_shown, re
 from loganalyzer.cli.redact_map import map_target, redact_map_option, sealing_secret
 from loganalyzer.cli.redacted_copy import refuse_to_overwrite, write_copy
 from loganalyzer.errors import UsageError
-from loganalyzer.intake import Source, walk
+from loganalyzer.intake import Limits, Source, walk
+from loganalyzer.pipeline import Progress
+from loganalyzer.redact import Redactor
 from loganalyzer.redact.copy import BundleCopy, Item
 from loganalyzer.redact.token_map import kind_of_secret, open_map
 from loganalyzer.report.plain_text import one_line, plain_json
@@ -60,19 +62,9 @@ def command(bundle: tuple[str, ...], output: Path | None, force: bool, open_map:
     redactor, kept = redactor_of(given), map_target(given)
     refuse_to_overwrite(output, force)
     with tempfile.SpooledTemporaryFile(max_size=64 * 1024 * 1024) as spool:
-        stdin = _spooled(spool) if "-" in bundle else None  # type: ignore[arg-type]  # it is one in all but type
-        hosts = hosts_of(bundle, limits_of(given), stdin) if redactor.mode == "all" else ()
+        stdin = spooled(spool) if "-" in bundle else None  # type: ignore[arg-type]  # it is one in all but type
         with progress_shown(given["quiet"], redactor) as progress:
-
-            def items() -> Iterable[Item]:
-                if stdin is not None:
-                    stdin.seek(0)
-                for item in walk(bundle, limits_of(given), stdin):
-                    if isinstance(item, Source):
-                        progress("redacting", item.path, item.size)
-                    yield item
-
-            copy = BundleCopy(items, redactor, hosts)
+            copy = copy_of(bundle, limits_of(given), redactor, stdin, progress)
             count = write_copy(output, copy.files(), force)
     if kept is not None:
         kept.write(redactor)
@@ -81,12 +73,28 @@ def command(bundle: tuple[str, ...], output: Path | None, force: bool, open_map:
     return EXIT_UNREADABLE if count <= 1 else 0
 
 
-def _spooled(spool: BinaryIO) -> BinaryIO:
+def spooled(spool: BinaryIO) -> BinaryIO:
     """Standard input, kept to be read more than once."""
     while chunk := sys.stdin.buffer.read(1 << 20):
         spool.write(chunk)
     spool.seek(0)
     return spool
+
+
+def copy_of(
+    bundle: Sequence[str], limits: Limits, redactor: Redactor, stdin: BinaryIO | None, progress: Progress
+) -> BundleCopy:
+    """The copy of a bundle, which is read as often as it takes; ``stdin`` has to allow that."""
+
+    def items() -> Iterable[Item]:
+        if stdin is not None:
+            stdin.seek(0)
+        for item in walk(bundle, limits, stdin):
+            if isinstance(item, Source):
+                progress("redacting", item.path, item.size)
+            yield item
+
+    return BundleCopy(items, redactor, hosts_of(bundle, limits, stdin) if redactor.mode == "all" else ())
 
 
 def _print_map(path: Path, key: Path | None) -> int:
