@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from loganalyzer.event_wordings import described_event, provider_of
 from loganalyzer.evtx.events import Event
 from loganalyzer.evtx.messages import event_of
 from loganalyzer.parser import Claim, LogSource, ParseContext, Parsed, Parser, Sample, Source, rejected_whole
@@ -26,27 +27,56 @@ _LOGSOURCE = LogSource("windows")
 _LABELS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "Channel": (
         *(("en", "log name"), ("de", "protokollname"), ("fr", "nom du journal"), ("it", "nome registro")),
-        *(("es", "nombre de registro"), ("ja", "ログの名前"), ("en", "log")),
+        *(
+            ("es", "nombre de registro"),
+            ("ja", "ログの名前"),
+            ("en", "log"),
+            ("pt", "nome do log"),
+            ("nl", "logboeknaam"),
+        ),
+        *(
+            ("zh", "日志名称"),
+            ("zh", "記錄檔名稱"),
+            ("ru", "имя журнала"),
+            ("pl", "nazwa dziennika"),
+            ("ko", "로그 이름"),
+        ),
     ),
     "Provider_Name": (
         *(("en", "source"), ("en", "event source"), ("de", "quelle"), ("de", "ereignisquelle")),
         *(("fr", "source de l'événement"), ("it", "origine"), ("it", "origine evento"), ("es", "origen")),
         *(("es", "origen del evento"), ("ja", "ソース"), ("ja", "イベント ソース"), ("en", "provider")),
+        *(("pt", "fonte"), ("pt", "origem"), ("nl", "bron"), ("zh", "来源"), ("zh", "來源"), ("ru", "источник")),
+        *(("pl", "źródło"), ("ko", "원본"), ("en", "provider name"), ("en", "source name"), ("zh", "事件来源")),
     ),
     "date": (
         *(("en", "date"), ("de", "datum"), ("it", "data"), ("es", "fecha"), ("ja", "日付")),
         *(("en", "logged"), ("de", "protokolliert"), ("fr", "connecté"), ("es", "registrado"), ("en", "date and time")),
+        *(
+            ("zh", "日期"),
+            ("ru", "дата"),
+            ("ko", "날짜"),
+            ("en", "timestamp"),
+            ("en", "time created"),
+            ("fr", "journalisé"),
+        ),
     ),
     "time": (("en", "time"), ("de", "zeit"), ("de", "uhrzeit"), ("fr", "heure"), ("it", "ora"), ("es", "hora")),
     "EventID": (
         *(("en", "event id"), ("en", "eventid"), ("de", "ereignis-id"), ("de", "ereigniskennung")),
         *(("fr", "id de l'événement"), ("fr", "id événement"), ("it", "id evento"), ("es", "id. del evento")),
         *(("es", "id. de evento"), ("es", "id. evento"), ("ja", "イベント id")),
+        *(("pt", "id do evento"), ("pt", "identificação do evento"), ("pt", "id de evento"), ("nl", "gebeurtenis-id")),
+        *(("zh", "事件 id"), ("zh", "事件id"), ("zh", "事件識別碼"), ("ru", "код события"), ("ko", "이벤트 id")),
+        *(("pl", "identyfikator zdarzenia"), ("de", "ereignis id"), ("en", "event number"), ("fr", "id d'événement")),
+        *(("en", "event_id"), ("ja", "イベントid"), ("es", "id de evento"), ("es", "id del evento")),
     ),
     "Level": (
         *(("en", "level"), ("en", "event type"), ("de", "ebene"), ("de", "ereignistyp"), ("fr", "niveau")),
         *(("fr", "type d'événement"), ("it", "livello"), ("it", "tipo evento"), ("es", "nivel")),
         *(("es", "tipo de evento"), ("ja", "レベル"), ("ja", "イベントの種類"), ("en", "type")),
+        *(("pt", "nível"), ("nl", "niveau"), ("zh", "级别"), ("zh", "層級"), ("zh", "等級"), ("ru", "уровень")),
+        *(("pl", "poziom"), ("ko", "수준"), ("en", "severity"), ("en", "entry type"), ("de", "stufe")),
     ),
     "Computer": (
         ("en", "computer"),
@@ -54,24 +84,41 @@ _LABELS: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("es", "equipo"),
         ("ja", "コンピューター"),
         ("ja", "コンピュータ"),
+        *(("pt", "computador"), ("zh", "计算机"), ("zh", "電腦"), ("ru", "компьютер"), ("pl", "komputer")),
+        *(("ko", "컴퓨터"), ("en", "machine"), ("en", "host"), ("en", "server")),
     ),
     "User": (
         *(("en", "user"), ("de", "benutzer"), ("fr", "utilisateur"), ("it", "utente"), ("es", "usuario")),
         ("ja", "ユーザー"),
+        *(("pt", "usuário"), ("pt", "utilizador"), ("nl", "gebruiker"), ("zh", "用户"), ("zh", "使用者")),
+        *(("ru", "пользователь"), ("pl", "użytkownik"), ("ko", "사용자")),
     ),
     "description": (
         *(("en", "description"), ("de", "beschreibung"), ("it", "descrizione"), ("es", "descripción"), ("ja", "説明")),
         ("en", "message"),
+        *(
+            ("pt", "descrição"),
+            ("nl", "beschrijving"),
+            ("zh", "描述"),
+            ("zh", "说明"),
+            ("zh", "說明"),
+            ("ru", "описание"),
+        ),
+        *(("pl", "opis"), ("ko", "설명"), ("en", "details"), ("en", "event description"), ("en", "text")),
     ),
     "task": (
         *(("en", "task category"), ("en", "task"), ("en", "event category"), ("en", "category")),
         *(("de", "aufgabenkategorie"), ("de", "ereigniskategorie"), ("fr", "catégorie de la tâche")),
         *(("fr", "catégorie de l'événement"), ("it", "categoria attività"), ("it", "categoria evento")),
         *(("es", "categoría de la tarea"), ("es", "categoría del evento"), ("ja", "タスクのカテゴリ")),
+        *(("pt", "categoria da tarefa"), ("nl", "taakcategorie"), ("zh", "任务类别"), ("zh", "工作類別")),
+        *(("ru", "категория задачи"), ("pl", "kategoria zadania"), ("ko", "작업 범주")),
     ),
     "keywords": (
         *(("en", "keywords"), ("en", "keyword"), ("de", "schlüsselwörter"), ("fr", "mots clés")),
         *(("it", "parole chiave"), ("es", "palabras clave"), ("ja", "キーワード")),
+        *(("pt", "palavras-chave"), ("nl", "trefwoorden"), ("zh", "关键字"), ("zh", "關鍵字")),
+        *(("ru", "ключевые слова"), ("pl", "słowa kluczowe"), ("ko", "키워드")),
     ),
     "opcode": (("en", "opcode"), ("de", "vorgangscode")),
     "user_name": (("en", "user name"),),
@@ -140,9 +187,66 @@ _CRASH = re.compile(
     r"^[^:\n]{5,70}\s?: [^:,\n]{1,200}\.\w{3}[^:,\n]*, [^:,\n]+\s?: [\d.]+, [^:,\n]+\s?: 0x[0-9A-Fa-f]{8}\s*$"
 )
 _RUNTIME = re.compile(r"^Application: \S.*\.exe\s*$", re.IGNORECASE)
-_BARE = re.compile(r"^(?:Volume Shadow Copy Service (?:error|warning|information): |The .{2,80} service )")
+_BARE = re.compile(r"^The .{2,80} service ")
+#: A line with more than one label of an event, as where line ends were lost: ``Event ID: 24 User: N/A``.
+_SEVERAL = re.compile(
+    r"(?:^|(?<=\s))(?P<label>"
+    + "|".join(
+        re.escape(label)
+        for label in sorted(
+            {
+                label
+                for name, labels in _LABELS.items()
+                if name not in ("time", "opcode", "user_name", "EventRecordID")
+                for _, label in labels
+                if label not in ("log", "type", "text", "task", "details", "data", "host", "server", "machine", "date")
+            },
+            key=len,
+            reverse=True,
+        )
+    )
+    + r")\s{0,4}[:：=]",
+    re.IGNORECASE,
+)
+#: A head of a few words: ``Event 8229, VSS``, ``VSS Event ID 12293``, ``Error: (01/02/2026 03:04) VSS 12289``.
+_SOURCES = (
+    r"VSS|Vol[Ss]nap|volsnap|SQLWRITER|SQLVDI|MSSQL(?:SERVER|\$\w+)|ESENT|Service Control Manager|DistributedCOM|DCOM"
+    r"|disk|COM\+|Complus|MSDTC(?: \d)?|Microsoft-Windows-[\w-]+|Application Error|\.NET Runtime|CAPI2|Ntfs"
+)
+_ID_WORDS = (
+    r"(?:Event|Ereignis|Événement|Evénement|Evento|イベント|事件|Событие|Fehler|Error|Warning)?[ -]?"
+    r"(?:ID|Id|id|Kennung|Code|code|Nr\.?|number|代码|№)?"
+)
+_SHORT_HEADS = (
+    re.compile(rf"^\W{{0,6}}{_ID_WORDS}\s{{0,3}}[:#=]?\s{{0,3}}(?P<id>\d{{1,5}})\s{{0,3}}[,;|(\-–—]\s{{0,3}}"
+               rf"(?:(?:source|Quelle|from|by)\s?:?\s)?(?P<source>{_SOURCES})\)?\W{{0,4}}$"),
+    re.compile(rf"^\W{{0,6}}(?P<source>{_SOURCES})\s{{0,3}}[,:;|(\-–—]?\s{{0,3}}{_ID_WORDS}\s{{0,3}}[:#=]?\s{{0,3}}"
+               rf"(?P<id>\d{{1,5}})\)?\W{{0,4}}$"),
+    re.compile(r"^\W{0,6}(?:Windows )?(?:Event|Ereignis|Événement|Evento|イベント|事件)[ -]?(?:ID|Kennung|Code)?\s{0,3}"
+               r"[:#=]?\s{0,3}(?P<id>\d{1,5})\W{0,4}$", re.IGNORECASE),
+)  # fmt: skip
 _BINARY = re.compile(r"^\s*(?:Data|Daten|Données|Dati|Datos|データ)\s?:\s*$", re.IGNORECASE)
 _HEX_DUMP = re.compile(r"^\s*[0-9A-Fa-f]{4}: (?:[0-9A-Fa-f]{2} )+")
+#: Marks of Markdown and quotes around a label.
+_ORNAMENT = " \t*_>|#-\"'`•·【】[]"
+#: Fields that may follow the line that an event is known by.
+_LATE = ("Level", "Computer", "User", "task", "keywords", "Channel")
+_KNOWN_SOURCES = frozenset(
+    {
+        *(
+            "vss",
+            "volsnap",
+            "sqlwriter",
+            "sqlvdi",
+            "esent",
+            "mssqlserver",
+            "service control manager",
+            "com+",
+            "complus",
+        ),
+        *("event system", "eventsystem", "msdtc", "distributedcom", "dcom", "disk", "ntfs", "application error"),
+    }
+)
 _XML = re.compile(r"<Event\s[^>]*>.*?</Event>", re.DOTALL)
 _XML_LABEL = re.compile(
     r"^\s*(?:Event Xml|Ereignis-XML|XML de l'événement|XML evento|XML de evento|イベント XML)\s?:\s*$", re.I
@@ -152,7 +256,7 @@ _PREFILTER = re.compile(
     + "|".join(re.escape(label) for _, label in (*_LABELS["EventID"], ("", "id")))
     + r")\s*[:：]\s*-?\d|Event\s?ID\s*:?\s*\d|^TimeCreated\s+Id\s|^[^:\n]{5,70}\s?: [^:,\n]{1,200}\.exe, "
     + r"|^Application: \S|^[^:\n]{2,40}:[^\n]*\n[^:\n]{2,40}:[^\n]*\n[^:\n]{2,40}:[^\n]*\n[^:\n]{2,40}:\s*\d+\s*$"
-    + rf"|^(?:{_LEVEL})[\t,;]|^Volume Shadow Copy Service (?:error|warning)",
+    + rf"|^(?:{_LEVEL})[\t,;]|^.{{0,60}}\b(?:{_SOURCES})\b.{{0,40}}\b\d{{1,5}}\b",
     re.IGNORECASE | re.MULTILINE,
 )
 _NAME = r"(?:^|[/!])[^/!]*(?:event|evt|system|application|security|error|winevent)[^/!]*\.(?:txt|log|csv|tsv|out)$"
@@ -168,6 +272,7 @@ class _Found:
     language: str | None = None
     is_list: bool = False
     is_bare: bool = False
+    is_wording: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,12 +446,15 @@ class WindowsEventsText:
 
     def claim(self, path: str, head: bytes) -> Claim | None:
         """By an event in the first lines; the name alone says nothing."""
-        if not _PREFILTER.search(console_head(head)):
+        lines = console_lines(head)[:400]
+        if not _PREFILTER.search(console_head(head)) and not any(described_event(line.text) for line in lines):
             return None
-        found, _ = _read(console_lines(head)[:400])
+        found, _ = _read(lines)
         if not found:
             return None
         named = re.search(_NAME, path.replace("\\", "/"), re.IGNORECASE)
+        if all(one.is_bare for one in found) and any(one.is_wording for one in found):
+            return Claim(42 if named else 26, "holds descriptions of Windows events")
         return Claim(70 if named else 51, "holds Windows events as text")
 
     def parse(self, source: Source, context: ParseContext) -> Parsed:
@@ -407,6 +515,8 @@ def _take(current: _Found, line: Line) -> None:
     label = _label(line.text)
     if label is not None and label[0] == "description" and not any(text.strip() for text in current.body):
         current.body.append(label[1])
+    elif label is not None and label[0] in _LATE and label[0] not in current.fields and not current.body:
+        current.fields[label[0]] = label[1]
     else:
         current.body.append(line.text)
 
@@ -421,20 +531,72 @@ def _property(text: str) -> tuple[str, str] | None:
 
 def _label(text: str) -> tuple[str, str, str] | None:
     """Field, value and language of a line that begins with a known label."""
-    pair = key_value(text.replace("：", ":", 1) if ":" not in text else text)
-    if pair is None:
-        return None
-    known = _BY_LABEL.get(pair[0].casefold().replace("\u00a0", " ").replace("’", "'").strip())
-    if known is None or (pair[0].casefold() == "data" and not _DAY.match(pair[1])):
-        return None
-    return known[0], pair[1], known[1]
+    for mark in (":", "：", "="):
+        pair = key_value(text, mark)
+        if pair is None or len(pair[0]) > 40:
+            continue
+        name = pair[0].strip(_ORNAMENT)
+        known = _BY_LABEL.get(name.casefold().replace("\u00a0", " ").replace("’", "'"))
+        if known is None or (name.casefold() == "data" and not _DAY.match(pair[1])):
+            continue
+        return known[0], pair[1].lstrip("* \t"), known[1]
+    return None
+
+
+def _labels(text: str) -> list[tuple[str, str, str]]:
+    """All labels of a line with what follows each; behind a description nothing is a label."""
+    first = _label(text)
+    if first is None or first[0] == "description":
+        return [first] if first else []
+    marks = list(_SEVERAL.finditer(text))
+    if len(marks) < 2:
+        return [first]
+    found = []
+    for place, mark in enumerate(marks):
+        name, language = _BY_LABEL[mark["label"].casefold()]
+        if any(name == other for other, _, _ in found):
+            return [first]
+        last = name == "description" or place + 1 == len(marks)
+        found.append((name, text[mark.end() : None if last else marks[place + 1].start()].strip(), language))
+        if last:
+            break
+    return found if found[0][0] == first[0] else [first]
 
 
 def _header_at(lines: Sequence[Line], place: int) -> _Header | None:
     """The System fields that stand here line by line; None: no event begins here."""
-    if ":" not in lines[place].text and "：" not in lines[place].text:
+    if not any(mark in lines[place].text for mark in ":：="):
+        return _by_short_head(lines, place)
+    return (
+        _by_labels(lines, place)
+        or _by_order(lines, place)
+        or _by_properties(lines, place)
+        or _by_short_head(lines, place)
+    )
+
+
+def _by_short_head(lines: Sequence[Line], place: int) -> _Header | None:
+    """An event of which a number and a source head the message, or a number that its message confirms."""
+    text = lines[place].text.strip()
+    if len(text) > 120 or not any(letter.isdigit() for letter in text):
         return None
-    return _by_labels(lines, place) or _by_order(lines, place) or _by_properties(lines, place)
+    found = next((one for pattern in _SHORT_HEADS if (one := pattern.match(text))), None)
+    if found is None:
+        return None
+    source = found.groupdict().get("source") or provider_of(found["id"], _behind(lines, place + 1))
+    if source is None or not _behind(lines, place + 1).strip():
+        return None
+    return _Header({"Provider_Name": source, "EventID": found["id"]}, place + 1, None, False)
+
+
+def _behind(lines: Sequence[Line], place: int) -> str:
+    """The next lines, up to where another event begins."""
+    kept: list[str] = []
+    for line in lines[place : place + 12]:
+        if any(label[0] == "EventID" for label in _labels(line.text)):
+            break
+        kept.append(line.text)
+    return "\n".join(kept)
 
 
 def _by_order(lines: Sequence[Line], place: int) -> _Header | None:
@@ -458,20 +620,46 @@ def _by_order(lines: Sequence[Line], place: int) -> _Header | None:
 
 
 def _by_labels(lines: Sequence[Line], place: int) -> _Header | None:
+    """Known labels in any order, on one line or many, with their values behind or below them."""
     fields: dict[str, str] = {}
     languages = []
     end = place
-    while end < len(lines) and (label := _label(lines[end].text)) and label[0] not in fields:
-        fields[label[0]] = label[1]
-        languages.append(label[2])
-        end += 1
-        if label[0] == "description":
+    while end < len(lines) and "description" not in fields:
+        labels = _labels(lines[end].text)
+        if not labels and fields and lines[end].blank and _goes_on_below(lines, end, fields):
+            end += 1
+            continue
+        if not labels or any(name in fields for name, _, _ in labels):
             break
-    if len(fields) < 3 or not re.fullmatch(r"-?\d{1,10}", fields.get("EventID", "")):
+        for name, value, language in labels:
+            fields[name] = value
+            languages.append(language)
+        end += 1
+        last = labels[-1][0]
+        if last != "description" and not fields[last] and end < len(lines) and _is_value(lines[end].text):
+            fields[last] = lines[end].text.strip()
+            end += 1
+    shown = re.match(r"\W{0,3}(-?\d{1,10})(?:\W|$)", fields.get("EventID", ""))
+    if shown is None:
         return None
-    if not {"Provider_Name", "Channel"} & fields.keys():
-        return None
-    return _Header(fields, end, next((one for one in languages if one != "en"), "en"), False)
+    fields["EventID"] = shown[1]
+    language = next((one for one in languages if one != "en"), "en")
+    if {"Provider_Name", "Channel"} & fields.keys():
+        enough = len(fields) >= 3 or fields.get("Provider_Name", "").casefold() in _KNOWN_SOURCES
+        return _Header(fields, end, language, False) if enough else None
+    told = f"{fields.get('description', '')}\n{_behind(lines, end)}"
+    provider = provider_of(shown[1], told)
+    return _Header({**fields, "Provider_Name": provider}, end, language, False) if provider else None
+
+
+def _goes_on_below(lines: Sequence[Line], place: int, fields: Mapping[str, str]) -> bool:
+    """Whether behind one blank line further fields of the same event stand."""
+    following = _labels(lines[place + 1].text) if place + 1 < len(lines) else []
+    return bool(following) and "EventID" not in fields and all(name not in fields for name, _, _ in following)
+
+
+def _is_value(text: str) -> bool:
+    return bool(text.strip()) and len(text) < 80 and not _labels(text)
 
 
 def _by_properties(lines: Sequence[Line], place: int) -> _Header | None:
@@ -530,6 +718,11 @@ def _bare(lines: Sequence[Line], place: int, current: _Found | None) -> _Found |
         fields = {"Provider_Name": ".NET Runtime", "EventID": event_id, "Level": "2"}
     elif _BARE.match(text) and (known := event_of("\n".join(line.text for line in lines[place : place + 4]))):
         fields = {"Provider_Name": known[0], "EventID": known[1]}
+    elif told := described_event("\n".join(line.text for line in lines[place : place + 2])):
+        if told.start > len(text):
+            return None  # it begins on the next line
+        fields = {"Provider_Name": told.provider, "EventID": told.event_id, "Level": told.level}
+        return _Found(fields, [lines[place]], [text[told.start :]], is_bare=True, is_wording=True)
     else:
         return None
     return _Found(fields, [lines[place]], [text], is_bare=True)
