@@ -28,7 +28,8 @@ from loganalyzer.schema import TIMESTAMP
 
 _MARKS = r"^[\x{FEFF}\x{200E}\x{200F}]*"  # marks that editors and UTF-16 copies leave in front of a line
 _REST = r" \[(?P<level>[A-Z]{4,5})\]\s*(?P<msg>.*)$"
-_THREAD = r"\[(?P<tid>[0-9A-Fa-f]{8})\] "
+#: Extensions that use the agent's library put the process in front of the thread.
+_THREAD = r"\[(?:\d{1,7}\+)?(?P<tid>[0-9A-Fa-f]{8})\] "
 
 GRAMMARS = (
     Grammar(
@@ -53,6 +54,9 @@ HEAD = (
     r"(?:\[\d{2}/\d{2}/\d{4} \d{2}:\d{2}:\d{2}\.\d{2}\]|\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,7})?Z)"
     r" \[[A-Z]{4,5}\]"
 )
+
+#: The same with a process, as extensions write it: no log of the agent itself.
+HANDLER_HEAD = HEAD.replace(r"\[[0-9A-Fa-f]{8}\] ", r"\[\d{1,7}\+[0-9A-Fa-f]{8}\] ", 1)
 
 _HANDLER = r"[A-Za-z0-9]+(?:\.[A-Za-z0-9_\-]+){2,}"
 _VERSION = r"\d+(?:\.\d+){1,3}"

@@ -27,7 +27,8 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
     "error_code": ("error code", "errorcode", "codice di errore", "codice errore", "code", "codice"),
     "error_message": (
         *("error message", "errormessage", "error string", "errorstring", "messaggio di errore", "messaggio errore"),
-        *("error details", "dettagli errore", "dettagli dell'errore", "message", "messaggio"),
+        *("error details", "dettagli errore", "dettagli dell'errore", "message", "messaggio", "warning message"),
+        *("failure details", "detailed error", "additional info"),
     ),
     "recommendations": (
         *("recommended actions", "recommended action", "recommendations", "recommendation", "suggested action"),
@@ -53,18 +54,20 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
 }
 _COLUMN_OF = {name: column for column, names in _KEYS.items() for name in names}
 _NAMES = "|".join(re.escape(name) for name in sorted(_COLUMN_OF, key=lambda name: -len(name)))
-_MARK = r"[\s*_>#\-•|]{0,12}"
+_MARK = r"[\s*_>#\-•|│\[【「'\"]{0,12}"
 _KEY = re.compile(
     rf"(?:^{_MARK}|<br\s*/?>{_MARK}|(?<=[.;,])\s+\*{{0,2}}|\t\s*|\s{{2,}})"
-    rf"(?P<key>{_NAMES})\s{{0,40}}\*{{0,2}}\s{{0,40}}(?:[:=]\*{{0,2}}(?:\s|$|(?<=code:|sage:)(?=\S))|\t|$)",
+    rf"(?P<key>{_NAMES})[\]】」'\"]{{0,2}}\s{{0,40}}\*{{0,2}}\s{{0,40}}"
+    rf"(?:[:=|]\*{{0,2}}(?:\s|$|(?<=code:|sage:)(?=\S))|\t|$)",
     re.IGNORECASE,
 )
 _CODE_LINE = re.compile(
-    rf"^{_MARK}(?:error ?code|codice (?:di )?errore|code)\s*\*{{0,2}}\s*(?:[:=]|\t|$)", re.IGNORECASE | re.MULTILINE
+    rf"^{_MARK}(?:error ?code|codice (?:di )?errore|code)[\]】」'\"]{{0,2}}\s*\*{{0,2}}\s*(?:[:=|]|\t|$)",
+    re.IGNORECASE | re.MULTILINE,
 )
 _TEXT_LINE = re.compile(
     rf"^{_MARK}(?:error ?(?:message|string|details)|message|messaggio(?: di)?(?: errore)?|recommend\w+(?: actions?)?"
-    rf"|azion[ei] consigliat[ae])\s*\*{{0,2}}\s*(?:[:=]|\t|$)",
+    rf"|azion[ei] consigliat[ae]|warning message)[\]】」'\"]{{0,2}}\s*\*{{0,2}}\s*(?:[:=|]|\t|$)",
     re.IGNORECASE | re.MULTILINE,
 )
 #: A code of the service by itself: its words are run together.
@@ -80,8 +83,27 @@ _PROSE = re.compile(
     r"|punt[io] di ripristino|agente)\b",
     re.IGNORECASE,
 )
+#: What Azure's resource manager says of a call in words, whoever passes it on: the portal, az, PowerShell, Terraform.
+_REFUSAL = re.compile(
+    r"cannot perform \w+ operation because following scope\(s\) are locked"
+    r"|has reported (?:a|an?(?: \w+)?|terminal) failure (?:when processing|for) (?:VM )?extension"
+    r"|has not reported status for VM agent or extensions|was disallowed by (?:Azure )?[Pp]olicy"
+    r"|number of restore points across restore point collections|rate of snapshot blob calls is exceeded"
+    r"|extension operations are disallowed|Provisioning of VM extension .{1,120}? has timed out"
+    r"|VM agent is unable to communicate with the Azure Backup|Snapshot operation failed|UserError[A-Z]\w{6,}"
+    r"|Virtual Machine Agent is not running|did not finish in the allotted time|Azure Backup (?:service|encountered)"
+)
+#: A line of a log, which only quotes such words.
+_LOG_LINE = re.compile(
+    r"^\W{0,3}(?:\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d|\d\d?[./]\d\d?[./]\d{4} \d\d?:\d\d"
+    r"|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d |\d\d:\d\d:\d\d[.,]\d)",
+    re.MULTILINE,
+)
+#: Such a text is short.
+_LONGEST_TOLD = 16 * 1024
 _OWN_NAME = re.compile(
-    r"(?:^|[/!])(?:[^/!]*(?:portal|errore|(?:azure|backup|job|vm)[-_ ]?(?:error|errore|message))[^/!]*"
+    r"(?:^|[/!])(?:[^/!]*(?:portal|errore|(?:azure|az|arm|cli|backup|job|vm|terraform|powershell|deploy(?:ment)?)[-_ ]?"
+    r"(?:error|errore|message|failure))[^/!]*"
     r"|control[-_ ]?plane/[^!]*(?:error|message)[^/!]*)\.(?:txt|log|md)$",
     re.IGNORECASE,
 )
@@ -242,6 +264,31 @@ class BackupJobText:
             ),
         ),
         Sample(
+            "a table of Markdown",
+            "portal-error.txt",
+            b"Error Code | UserErrorMadeUp\n\nError Message | It did not work.\n\nRecommended Action | Do this.\n",
+            ({"error_code": "UserErrorMadeUp", "error_message": "It did not work.", "recommendations": "Do this."},),
+        ),
+        Sample(
+            "keys in brackets",
+            "message.txt",
+            b"**[Error code]**\nUserErrorMadeUp\n**[Error message]**\nIt did not work.\n",
+            ({"error_code": "UserErrorMadeUp", "error_message": "It did not work."},),
+        ),
+        Sample(
+            "a refusal of Azure, as Terraform draws it, under any name",
+            "notes.txt",
+            "│ Error: The scope 'vm07' cannot perform delete operation because following scope(s) are locked: '/x'.\n"
+            '│ Say \\"why\\".\n'.encode(),
+            (
+                {
+                    "kind": "error",
+                    "error_message": "Error: The scope 'vm07' cannot perform delete operation because following "
+                    "scope(s) are locked: '/x'. Say \"why\".",
+                },
+            ),
+        ),
+        Sample(
             "a code by itself",
             "portal.txt",
             b"The job of last night says\nUserErrorMadeUp - It did not work.\n",
@@ -264,8 +311,17 @@ class BackupJobText:
             return Claim(40, "begins with the code of an answer, as az prints it")
         if named and (_CODE_LINE.search(text) or _BARE.search(text)):
             return Claim(36, "named like an error and holds a code")
-        if _OWN_NAME.search(path.replace("\\", "/")) and _PROSE.search(text):
+        if _OWN_NAME.search(path.replace("\\", "/")) and (_PROSE.search(text) or _REFUSAL.search(text)):
             return Claim(30, "named like an error, and speaks of backups")
+        if _REFUSAL.search(text) and len(head) < _LONGEST_TOLD and not _LOG_LINE.search(text):
+            return Claim(28, "tells how Azure refused a call")
+        if (
+            _OWN_NAME.search(path.replace("\\", "/"))
+            and len(head) < _LONGEST_TOLD
+            and not _LOG_LINE.search(text)
+            and len(text.split()) > 3
+        ):
+            return Claim(18, "named like an error")
         return None
 
     def parse(self, source: Source, context: ParseContext) -> Parsed:
@@ -283,7 +339,7 @@ class BackupJobText:
             rest.append(lines[place])
             place += 1
         _keys(rest, dates, rows, rejected)
-        if not rows and _OWN_NAME.search(source.path.replace("\\", "/")):
+        if not rows:
             rows, rejected = [_told(run) for run in paragraphs(lines)], []
         rows.sort(key=lambda row: int(str(row["log.line"])))
         rows = list(completed_jobs(Whole(rows, cited(lines[-1:]) if lines else {}, complete=True)))
@@ -292,9 +348,16 @@ class BackupJobText:
 
 
 def _told(run: Sequence[Line]) -> Row:
-    """A message without any key."""
-    text = " ".join(line.text.strip() for line in run)
+    """A message without any key; of JSON text without its backslashes."""
+    text = _plain(" ".join(line.text.strip() for line in run))
     return {**cited(run), "kind": "error", "error_message": text, "message": text}
+
+
+def _plain(text: str) -> str:
+    """Text as it was before it was put into JSON, and without the bars that Terraform draws beside it."""
+    for written, meant in (('\\"', '"'), ("\\r\\n", " "), ("\\n", " "), ("\\u0027", "'"), ("│", " "), ("\\\\", "\\")):
+        text = text.replace(written, meant)
+    return re.sub(r"[ \t]{2,}", " ", text).strip()
 
 
 def _dates(lines: Sequence[Line]) -> Iterator[str]:
@@ -358,6 +421,10 @@ def _keys(lines: Sequence[Line], dates: DateReader, rows: list[Row], rejected: l
                 _go_on(blocks[-1], current, line)
             elif not line.blank:
                 rejected.append(Rejected(line, "not a key of a job or an error, and before the first"))
+            continue
+        if current is None and _REFUSAL.search(line.text[: found[0].start()]):
+            blocks.append(_Block({"error_message": line.text.strip()}, None, [line]))  # a sentence that goes on with keys
+            current = "error_message"
             continue
         if current is not None and line.text[: found[0].start()].strip():
             _go_on(blocks[-1], current, line, found[0].start())
@@ -457,8 +524,8 @@ def _error(values: Mapping[str, str], job: Row) -> Row:
     return job | {
         "kind": "error" if ours else "foreign_job",
         "duration": None,
-        "error_code": code.split()[0] if code and ours else None,
-        "error_message": told if ours else None,
+        "error_code": code.split()[0].strip("'\",;*|") if code and ours else None,
+        "error_message": _plain(told) if told and ours else None,
         "recommendations": advice.strip("{}") if advice else None,
         "message": ": ".join(part for part in (code, told) if part),
     }

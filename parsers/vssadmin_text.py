@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -125,6 +125,22 @@ _UNITS = {"B": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5, "E": 6, "O": 0, "バ":
 _ERROR = re.compile(r"^(?:Error|Fehler|Erreur|Errore|エラー)\s*:", re.IGNORECASE)
 _QUOTES = "'\"`´‘’“”„«»‚「」 \u00a0"
 _QUOTED_NAME = re.compile(r"^[^:\n]{2,60}:\s*['\"‘’“„«‚「]", re.MULTILINE)
+#: What a script or a log put in front of what vssadmin printed.
+_STAMP = re.compile(
+    r"^\W{0,2}(?:\d{1,4}[-./]\d{1,2}[-./]\d{1,4}[T ]?,?\s*\d{1,2}:\d\d(?::\d\d)?(?:[.,]\d+)?(?:\s?[AP]M)?Z?"
+    r"\W{0,2}\s+)(?=\S)",
+    re.IGNORECASE,
+)
+_BARE_ERROR = re.compile(r"^(?:Error|Fehler|Erreur|Errore|エラー)\s*:|^vssadmin \d", re.IGNORECASE)
+_ONE_LINE_WRITER = re.compile(
+    r"^\s*(?P<name>[^:\n]{2,60}:\s*['\"‘’“„«‚「][^:\n]{1,120}?['\"‘’”“»」])\s+(?P<id>[^:{}\n]{2,60}:\s*\{[0-9A-Fa-f-]{36}\})"
+    r"\s+(?P<instance>[^:{}\n]{2,80}:\s*\{[0-9A-Fa-f-]{36}\})\s+(?P<state>[^:\[\n]{2,40}:\s*\[\d{1,2}\]\s*)(?P<rest>.*)$"
+)
+#: The label of the last error: two words or three behind those of the state, in any language.
+_LAST_LABEL = re.compile(
+    r"(?<=\S)\s+(?:Last error|Letzter Fehler|Dernière erreur|Ultimo errore|Último error|Último erro|\S+ \S+)\s*$",
+    re.IGNORECASE,
+)
 _BANNER = r"^\s*vssadmin \d+\.\d+ - "
 _WRITER_BLOCK = (
     r"^[^\s:][^:\n]{1,60}:\s*['\"‘“„«「][^\n]*\r?\n"
@@ -266,7 +282,9 @@ class VssadminText:
     def claim(self, path: str, head: bytes) -> Claim | None:
         """By its banner or the shape of a writer, which no other program prints."""
         text = console_head(head)
-        known = any(re.search(one, text, re.MULTILINE) for one in (_BANNER, _WRITER_BLOCK))
+        known = any(re.search(one, text, re.MULTILINE) for one in (_BANNER, _WRITER_BLOCK)) or any(
+            _ONE_LINE_WRITER.match(line) or re.match(_BANNER, _STAMP.sub("", line)) for line in text.splitlines()[:200]
+        )
         if not known and not (_VOLUME.search(text) and (_SIZE.search(text) or "list shadow" in text)):
             return None
         named = re.search(_NAME, path.replace("\\", "/"), re.IGNORECASE)
@@ -281,8 +299,9 @@ class VssadminText:
         lines = console_lines(source.data)
         rows: list[dict[str, object]] = []
         rejected: list[Rejected] = []
+        whole = [piece for line in lines for piece in _unfolded(line)]
         name_key: str | None = None
-        for run in (piece for paragraph in paragraphs(lines) for piece in _items(paragraph)):
+        for run in (piece for paragraph in paragraphs(whole) for piece in _items(paragraph)):
             row = _row(run, name_key)
             if row is None:
                 rejected += [Rejected(line, "no item of a list of vssadmin") for line in run if _GUID.search(line.text)]
@@ -293,6 +312,20 @@ class VssadminText:
         if not rows and source.data and not re.search(_BANNER, console_head(source.data), re.MULTILINE):
             return rejected_whole(source, "no writer, provider, shadow copy, storage association or volume in it")
         return listing(source, self.logsource, lines, rows, _COLUMNS, rejected)
+
+
+def _unfolded(line: Line) -> list[Line]:
+    """A writer whose lines were joined, as its lines again; a time that a script put in front is left out."""
+    text = _STAMP.sub("", line.text)
+    found = _ONE_LINE_WRITER.match(text)
+    if found is None:
+        return [line if text is line.text or not _BARE_ERROR.match(text.strip()) else replace(line, text=text.strip())]
+    state, mark, error = found["rest"].rpartition(":")
+    label = _LAST_LABEL.search(state) if mark else None
+    pieces = [found["name"], found["id"], found["instance"]]
+    pieces.append(found["state"] + (state[: label.start()] if label else found["rest"]).rstrip())
+    pieces += [f"{label[0].strip()}: {error.strip()}"] if label else []
+    return [replace(line, text=piece if place == 0 else f"   {piece}") for place, piece in enumerate(pieces)]
 
 
 def _items(paragraph: list[Line]) -> list[list[Line]]:
@@ -326,8 +359,7 @@ def _row(run: Sequence[Line], name_key: str | None) -> dict[str, object] | None:
     text = "\n".join(line.text for line in run)
     first = key_value(run[0].text)
     if _ERROR.match(text.strip()):
-        code = _HRESULT.search(text)
-        return {"kind": "error", "message": text.strip(), "hresult": _upper(code[0]) if code else None}
+        return {"kind": "error", "message": text.strip(), "hresult": _error_code(text)}
     if any(_DEVICE.search(line.text) for line in run):
         return _shadow_copy(run, text)
     if len(_VOLUME.findall(text)) >= 2:

@@ -11,15 +11,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from loganalyzer.parser import Claim, LogSource, ParseContext, Parsed, Parser, Sample, Source
-from loganalyzer.parser_listing import console_encoding
-from loganalyzer.parser_windows import read_fallback_log
+from loganalyzer.parser_listing import console_encoding, console_head
+from loganalyzer.parser_windows import HANDLER_HEAD, read_fallback_log
 
 _LOGSOURCE = LogSource("windows", "vmsnapshot")
 _PLUGIN = r"(?:^|[/!])plugins/[^/!]+/\d[\d.]*/(?:[^/!]+/)*"
+#: Any other log below the folder of an extension, with or without its version.
+_ANY_PLUGIN = r"(?:^|[/!])windowsazure/logs/plugins/[^/!]+/(?:[^/!]+/)*"
 #: By path: the service, and how sure the name alone makes us.
 _KINDS = (
     (re.compile(r"(?:^|[/!])[^/!]*iaasbcdrextension[^/!]*\.log$"), "vmsnapshot", 85),
     (re.compile(rf"{_PLUGIN}(?:commandexecution(?:_\d+)?|install|update|heartbeat)\.log$"), "extension", 60),
+    (re.compile(rf"{_ANY_PLUGIN}[^/!]+\.log$"), "extension", 35),
     (re.compile(r"(?:^|[/!])monitoringagent\.log$"), "monitoringagent", 60),
     (re.compile(r"windowsazure/logs/telemetry\.log$"), "telemetry", 60),
     (re.compile(r"(?:^|[/!])(?:app)?agentruntime\.log$"), "appagentruntime", 60),
@@ -115,6 +118,21 @@ class WindowsPlatformLog:
             ({"@timestamp": None, "message": "begin"}, {"@timestamp": None, "message": "end"}),
         ),
         Sample(
+            "an extension that names its process and thread",
+            "WindowsAzure/Logs/Plugins/Contoso.Script/1.2.3/ScriptHandler.log",
+            b"[4312+00000007] [05/06/2024 07:08:01.44] [WARN] Fetch: System.Net.WebException: no answer\r\n"
+            b"   at Contoso.Get()\r\n[4312+00000007] [05/06/2024 07:08:02.44] [ERROR] Fetch: gave up\r\n",
+            (
+                {
+                    "@timestamp": datetime(2024, 5, 6, 7, 8, 1, 440_000, tzinfo=UTC),
+                    "log.level": "WARN",
+                    "process.thread.name": "00000007",
+                    "exception": "System.Net.WebException",
+                },
+                {"log.level": "ERROR", "message": "Fetch: gave up"},
+            ),
+        ),
+        Sample(
             "no head that is known",
             "WindowsAzure/Logs/Plugins/Contoso.Agent/1.2.3/Install.log",
             "begin\nSystem.IO.IOException: no room\nexit code 1603\n".encode("utf-16"),
@@ -130,14 +148,17 @@ class WindowsPlatformLog:
         """By the name of the file or its folder, where the head is text."""
         folded = path.replace("\\", "/").lower()
         strength = next((strength for pattern, _, strength in _KINDS if pattern.search(folded)), None)
-        if strength is None or (b"\0" in head[:4096] and not console_encoding(head).startswith("utf-16")):
+        if b"\0" in head[:4096] and not console_encoding(head).startswith("utf-16"):
             return None
+        if strength is None:
+            built = re.search(HANDLER_HEAD, console_head(head), re.MULTILINE)
+            return Claim(45, "built like a log of an extension for Windows") if built else None
         return Claim(strength, "named like a log of an extension or agent for Windows")
 
     def parse(self, source: Source, context: ParseContext) -> Parsed:
         """One row an entry, or a line where no head is known."""
         folded = source.path.replace("\\", "/").lower()
-        service = next((service for pattern, service, _ in _KINDS if pattern.search(folded)), "vmsnapshot")
+        service = next((service for pattern, service, _ in _KINDS if pattern.search(folded)), "extension")
         return read_fallback_log(source, LogSource("windows", service), context)
 
 

@@ -7,9 +7,12 @@ of PowerShell are read by the columns above their ruler.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
+import orjson
 import polars as pl
 
 from loganalyzer.parser import Claim, LogSource, ParseContext, Parsed, Parser, Sample, Source, rejected_whole
@@ -37,6 +40,10 @@ _COLUMNS: Mapping[str, pl.DataType] = {
 
 _STATES = ("", "stopped", "start pending", "stop pending", "running", "continue pending", "pause pending", "paused")
 _START_TYPES = ("boot", "system", "auto", "demand", "disabled")
+#: An object of one service, whole or in a fragment: Win32_Service and Get-Service as JSON, the agent's health report.
+_JSON_SERVICE = re.compile(r"\{[^{}]{0,4000}?\"(?:startmode|starttype)\"\s*:[^{}]{0,4000}\}", re.IGNORECASE)
+_JSON_NAME = re.compile(r"\"(?:name|servicename)\"\s*:\s*\"", re.IGNORECASE)
+_JSON_STATE = re.compile(r"\"(?:state|status)\"\s*:", re.IGNORECASE)
 _STATE_WORDS = {
     **{name.replace(" ", ""): number for number, name in enumerate(_STATES) if name},
     **{"beendet": 1, "ausgeführt": 4, "arrêté": 1, "arrestato": 1, "detenido": 1, "停止": 1, "実行中": 4},
@@ -190,6 +197,23 @@ class WindowsServicesText:
             ),
         ),
         Sample(
+            "services in a report of the agent's health, without its beginning",
+            "report.txt",
+            b'"ExitCode": 3 }, {\n "exitCode":1053,\n "name":"RdAgent",\n "processId":0,\n "startMode":"Auto",\n'
+            b' "startName":"LocalSystem",\n "state":"Stopped",\n "status":"OK"\n},\n',
+            (
+                {
+                    "kind": "json",
+                    "service": "RdAgent",
+                    "state": 1,
+                    "start_type": 2,
+                    "win32_exit_code": 1053,
+                    "account": "LocalSystem",
+                    "log.line": 1,
+                },
+            ),
+        ),
+        Sample(
             "net start",
             "net_start.txt",
             b"These Windows services are started:\r\n\r\n   COM+ Event System\r\n   Contoso Backup\r\n\r\n"
@@ -206,6 +230,8 @@ class WindowsServicesText:
         text = console_head(head).replace("\r\n", "\n")
         if _CLAIMED.search(text) or _NET_START.search(text):
             return Claim(60, "built like a list of Windows services")
+        if any(_JSON_NAME.search(found[0]) and _JSON_STATE.search(found[0]) for found in _JSON_SERVICE.finditer(text)):
+            return Claim(44, "holds Windows services as JSON")
         return None
 
     def parse(self, source: Source, context: ParseContext) -> Parsed:
@@ -220,6 +246,7 @@ class WindowsServicesText:
 
 def _rows(lines: Sequence[Line]) -> Iterator[tuple[Sequence[Line], dict[str, object]]]:
     yield from _of_sc(lines)
+    yield from _of_json(lines)
     yield from _of_tables(lines)
     yield from _of_lists(lines)
     yield from _of_net_start(lines)
@@ -243,6 +270,27 @@ def _of_sc(lines: Sequence[Line]) -> Iterator[tuple[Sequence[Line], dict[str, ob
     for start, following in zip(starts, [*starts[1:], len(lines)], strict=False):
         run = list(_until_blank(lines[start:following]))
         yield run, _sc_row(run)
+
+
+def _of_json(lines: Sequence[Line]) -> Iterator[tuple[Sequence[Line], dict[str, object]]]:
+    """Objects of services in JSON that may be cut on either side."""
+    text = "\n".join(line.text for line in lines)
+    starts = [0, *accumulate(len(line.text) + 1 for line in lines)]
+    for found in _JSON_SERVICE.finditer(text):
+        try:
+            told = orjson.loads(found[0])
+        except orjson.JSONDecodeError:
+            continue
+        values = {
+            name: str(value)
+            for key, value in told.items()
+            if (name := _NAMES.get(key.casefold())) and isinstance(value, str | int) and not isinstance(value, bool)
+        }
+        states = [value for key, value in told.items() if key.casefold() == "state" and isinstance(value, str)]
+        values |= {"state": states[0]} if states else {}  # the status beside it says that the object is well
+        first, last = bisect_right(starts, found.start()) - 1, bisect_left(starts, found.end()) - 1
+        if values.get("service"):
+            yield lines[first : last + 1], _powershell_row(values) | {"kind": "json"}
 
 
 def _until_blank(lines: Sequence[Line]) -> Iterator[Line]:

@@ -66,7 +66,16 @@ OWN_SERVICES: Mapping[str, frozenset[str]] = {
     "windows": frozenset(
         {
             *("waappagent", "transparentinstaller", "vmsnapshot", "vss", "setupapi", "cbs", "extension"),
-            *("monitoringagent", "telemetry", "appagentruntime", "netagent", "agentinstaller", "sqlwriter"),
+            *(
+                "monitoringagent",
+                "telemetry",
+                "appagentruntime",
+                "netagent",
+                "agentinstaller",
+                "sqlwriter",
+                "sqlserver",
+                "backupprogram",
+            ),
             *("services", "registry", "os", "configfile", "clock"),
         }
     ),
