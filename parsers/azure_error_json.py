@@ -33,7 +33,10 @@ _COLUMNS: Mapping[str, pl.DataType] = {
     "correlation_id": pl.String(),
 }
 _OPENING = re.compile(r"[\[{]")
-_MARK = re.compile(r'"(?:error|statusMessage)"\s*:\s*(?:\{|\[|"\s*\{)')
+_MARK = re.compile(
+    r'"(?:error|statusMessage)"\s*:\s*(?:\{|\[|"\s*\{)'
+    r'|\A\s*\{\s*"(?:code|message|status)"\s*:(?=[^{}]{0,2000}"(?:message|code)"\s*:)(?=[^{}]{0,2000}"details"\s*:\s*\[)'
+)
 _CODE = re.compile(r'\\?"code\\?"\s*:\s*\\?"')
 _NAMED = re.compile(r"(?:^|[/!])[^/!]*(?:error|deploy|failure)[^/!]*$", re.IGNORECASE)
 

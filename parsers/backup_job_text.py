@@ -423,7 +423,9 @@ def _keys(lines: Sequence[Line], dates: DateReader, rows: list[Row], rejected: l
                 rejected.append(Rejected(line, "not a key of a job or an error, and before the first"))
             continue
         if current is None and _REFUSAL.search(line.text[: found[0].start()]):
-            blocks.append(_Block({"error_message": line.text.strip()}, None, [line]))  # a sentence that goes on with keys
+            blocks.append(
+                _Block({"error_message": line.text.strip()}, None, [line])
+            )  # a sentence that goes on with keys
             current = "error_message"
             continue
         if current is not None and line.text[: found[0].start()].strip():
