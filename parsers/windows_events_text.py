@@ -255,7 +255,8 @@ _PREFILTER = re.compile(
     r"^\s*(?:"
     + "|".join(re.escape(label) for _, label in (*_LABELS["EventID"], ("", "id")))
     + r")\s*[:：]\s*-?\d|Event\s?ID\s*:?\s*\d|^TimeCreated\s+Id\s|^[^:\n]{5,70}\s?: [^:,\n]{1,200}\.exe, "
-    + r"|^The .{2,80} service (?:terminated|failed to start|entered|hung|depends|was unable)|^Application: \S|^[^:\n]{2,40}:[^\n]*\n[^:\n]{2,40}:[^\n]*\n[^:\n]{2,40}:[^\n]*\n[^:\n]{2,40}:\s*\d+\s*$"
+    + r"|^The .{2,80} service (?:terminated|failed to start|entered|hung|depends|was unable)"
+    + r"|^Application: \S|^[^:\n]{2,40}:[^\n]*\n[^:\n]{2,40}:[^\n]*\n[^:\n]{2,40}:[^\n]*\n[^:\n]{2,40}:\s*\d+\s*$"
     + rf"|^(?:{_LEVEL})[\t,;]|^.{{0,60}}\b(?:{_SOURCES})\b.{{0,40}}\b\d{{1,5}}\b",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -551,7 +552,7 @@ def _labels(text: str) -> list[tuple[str, str, str]]:
     marks = list(_SEVERAL.finditer(text))
     if len(marks) < 2:
         return [first]
-    found = []
+    found: list[tuple[str, str, str]] = []
     for place, mark in enumerate(marks):
         name, language = _BY_LABEL[mark["label"].casefold()]
         if any(name == other for other, _, _ in found):
