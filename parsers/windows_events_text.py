@@ -252,9 +252,10 @@ _XML_LABEL = re.compile(
     r"^\s*(?:Event Xml|Ereignis-XML|XML de l'événement|XML evento|XML de evento|イベント XML)\s?:\s*$", re.I
 )
 _PREFILTER = re.compile(
-    r"^\s*(?:"
+    r"^\W{0,8}(?:"
     + "|".join(re.escape(label) for _, label in (*_LABELS["EventID"], ("", "id")))
-    + r")\s*[:：]\s*-?\d|Event\s?ID\s*:?\s*\d|^TimeCreated\s+Id\s|^[^:\n]{5,70}\s?: [^:,\n]{1,200}\.exe, "
+    + r")[\s*\]'\"]{0,20}[:：=|][\s*\"']{0,12}-?\d|Event\s?ID\s*:?\s*\d|^TimeCreated\s+Id\s"
+    + r"|^[^:\n]{5,70}\s?: [^:,\n]{1,200}\.exe, "
     + r"|^The .{2,80} service (?:terminated|failed to start|entered|hung|depends|was unable)"
     + r"|^Application: \S|^[^:\n]{2,40}:[^\n]*\n[^:\n]{2,40}:[^\n]*\n[^:\n]{2,40}:[^\n]*\n[^:\n]{2,40}:\s*\d+\s*$"
     + rf"|^(?:{_LEVEL})[\t,;]|^.{{0,60}}\b(?:{_SOURCES})\b.{{0,40}}\b\d{{1,5}}\b",

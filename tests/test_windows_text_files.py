@@ -13,7 +13,7 @@ from loganalyzer.parser import ParseContext, Parsed
 from loganalyzer.parser_dates import date_reader
 from loganalyzer.parser_listing import console_encoding, console_lines
 from loganalyzer.pipeline import ScanOptions, scan
-from loganalyzer.registry import recognise
+from loganalyzer.registry import parsers, recognise
 from loganalyzer.source import Source
 
 SNAPSHOT = "Microsoft.Azure.RecoveryServices.VMSnapshot"
@@ -429,3 +429,40 @@ def test_lines_of_a_console_are_cut_where_its_bytes_are(encoding: str) -> None:
 def test_two_halves_of_utf_16_units_are_no_line_end() -> None:
     lines = console_lines("\u0a41\u4100x\ny".encode("utf-16"))
     assert [line.text for line in lines] == ["\u0a41\u4100x", "y"]
+
+
+@pytest.mark.parametrize(
+    ("text", "provider", "event_id"),
+    [
+        ("Event 12310, VSS\n\nThe shadow copy could not be committed - operation timed out.\n", "VSS", "12310"),
+        ("Source:\nvolsnap\nEvent ID:\n36\nMessage:\nThe shadow copies of F: are gone.\n", "volsnap", "36"),
+        ("Level = Error\nSource = VSS\nEvent ID = 12366\n\nIt failed.\n", "VSS", "12366"),
+        ("Event ID: 2004 Description: Shadow copy 9 time-out (30000 ms).\n", "ESENT", "2004"),
+        ("Event Source: VolSnap Event ID: 23 User: N/A Description: No room.\n", "VolSnap", "23"),
+        ("> The shadow copy of volume F: took too long to install.\n", "volsnap", "10"),
+        ("Ereignis-ID: 8229\nEin VSS-Generator lehnte mit dem Fehler 0x800423f3 ab.\n", "VSS", "8229"),
+        ("日志名称: Application\n来源: VSS\n事件 ID: 12301\n级别: 错误\n描述:\n没有响应\n", "VSS", "12301"),
+        ("SQLVDI: Loc=Abort. Desc=x. ErrorCode=(0). Process=1. Thread=2. Server. Instance=A.\n", "SQLVDI", "1"),
+        ("**Source:** VSS\n**Event ID:** 25\n**Message:** It hangs.\n", "VSS", "25"),
+    ],
+)
+def test_an_event_is_known_however_it_was_pasted(text: str, provider: str, event_id: str) -> None:
+    [parser] = [one for one in parsers() if one.name == "windows_events_text"]
+    assert parser.claim("notes.txt", text.encode()) is not None
+    frames = parser.parse(Source("notes.txt", text.encode()), ParseContext()).frames
+    rows = [row for frame in frames for row in frame.rows.iter_rows(named=True)]
+    assert [(row["Provider_Name"], row["EventID"]) for row in rows] == [(provider, event_id)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "We looked at the shadow copies of all volumes, and they were there.\n",
+        "Event ID: 77\nSomething else happened.\n",
+        "The source of this is 25, VSS or not.\n",
+        "Error 12 of the list\nnothing follows\n",
+    ],
+)
+def test_prose_and_numbers_are_no_events(text: str) -> None:
+    [parser] = [one for one in parsers() if one.name == "windows_events_text"]
+    assert parser.claim("notes.txt", text.encode()) is None
