@@ -13,11 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from loganalyzer.event_wordings import described_event, provider_of
 from loganalyzer.evtx.events import Event
 from loganalyzer.evtx.messages import event_of
 from loganalyzer.parser import Claim, LogSource, ParseContext, Parsed, Parser, Sample, Source, rejected_whole
 from loganalyzer.parser_dates import DATE, DateReader, date_reader
+from loganalyzer.parser_event_wordings import described_event, provider_of
 from loganalyzer.parser_events import LEVEL_WORDS, Printed, printed_frames, text_event, xml_event
 from loganalyzer.parser_listing import Line, Rejected, console_head, console_lines, key_value, rejected_lines, unread
 

@@ -1,4 +1,4 @@
-"""Which event a description belongs to that was copied without its head, or with its number alone.
+"""The parser kit: which event a description belongs to that was copied without its head, or with its number alone.
 
 The sentences are those of the message tables (windows-events of the domain reference). Windows prints them in the
 language of the system; codes, routines and names of interfaces stay, so that other languages are known by those.
