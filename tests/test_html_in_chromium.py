@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Browser, Dialog, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Dialog, Locator, Page, expect, sync_playwright
 
 from loganalyzer.pipeline import scan
 from loganalyzer.report.html_report import to_html
@@ -93,6 +93,11 @@ def opened(browser: Browser, tmp_path: Path) -> Callable[..., Any]:
     return open_report
 
 
+def _points(page: Page) -> Locator:
+    """The entries in the chart; the ring around the one that is told about lies below them."""
+    return page.locator("#chart svg .mark-symbol").last.locator("path")
+
+
 def _overflow(page: Page) -> int:
     width: int = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     return width
@@ -126,7 +131,7 @@ def test_the_policy_keeps_a_script_that_got_into_the_page_from_running(opened: A
 
 def test_a_click_on_a_point_shows_its_line(opened: Any) -> None:
     with opened(scan([BUNDLES / "linux-python-missing"]).report) as it:
-        points = it.page.locator("#chart svg .mark-symbol path")
+        points = _points(it.page)
         assert points.count() > 4
         points.last.click()
         found = it.page.locator(".entry.found")
@@ -140,7 +145,7 @@ def test_a_click_on_a_point_shows_its_line(opened: Any) -> None:
 
 def test_a_line_in_a_folded_part_is_unfolded(opened: Any) -> None:
     with opened(scan([BUNDLES / "windows-healthy.zip"]).report) as it:
-        it.page.locator("#chart svg .mark-symbol path").first.click()
+        _points(it.page).first.click()
         assert it.page.locator(".entry.found").is_visible()
         assert it.page.locator("details[open]").count() == 1
 
@@ -204,7 +209,7 @@ def test_hostile_text_of_a_log_stays_text(opened: Any, text: str) -> None:
     with opened(filled(FULL, text)) as it:
         for _ in range(2):
             it.page.get_by_role("button", name="Next entry").click()
-        it.page.locator("#chart svg .mark-symbol path").last.hover()
+        _points(it.page).last.hover()
         assert it.said == []
         assert len(it.asked) == 1
         assert it.page.locator("img, iframe, [onerror], [onload], a[href^='javascript']").count() == 0
@@ -314,7 +319,7 @@ def test_a_page_of_two_hundred_thousand_candidates_opens_and_answers_a_click(ope
     report = report_with(200_000)
     assert len(to_html(report)) < 5_000_000
     with opened(replace(report, undecided=())) as it:
-        assert it.page.locator("#chart svg .mark-symbol path").count() == 5_000
+        assert _points(it.page).count() == 5_000
         it.page.get_by_role("button", name="Next entry").click()
         assert it.page.locator("#readout code").count() == 1
         assert _overflow(it.page) == 0

@@ -37,7 +37,7 @@ _SHAPES: Final[Mapping[Kind, str]] = {
     "first": "circle",
     "other": "square",
     "against": "cross",
-    "cited": "stroke",
+    "cited": "M-1,-0.25L1,-0.25L1,0.25L-1,0.25Z",
     "unexplained": "diamond",
 }
 _OUTCOMES: Final = {"success": "var(--ok)", "failure": "var(--bad)", "unfinished": "var(--warn)"}
@@ -82,6 +82,7 @@ def timeline(report: Report, anchors: Mapping[int, str]) -> Timeline | None:
         "read": list(_read(report, lanes)),
         "points": [_point(number, one, lanes) for number, one in enumerate(sorted(shown, key=_drawn))],
     }
+    data["picked"] = [{**one, "l": -1} for one in data["points"][:1]]  # above the chart, as yet
     cuts = [
         f"{shown_of:,} of {there:,} {what}"
         for shown_of, there, what in (
@@ -223,7 +224,6 @@ def _spec(data: Mapping[str, Any], lanes: int, start: datetime, end: datetime) -
         "padding": {"left": 2, "right": 2, "top": 2, "bottom": 2},
         "background": None,
         "datasets": data,
-        "params": [{"name": "picked", "value": -1}],
         "layer": _layers(data, start, end),
         "config": _CONFIG,
     }
@@ -231,7 +231,7 @@ def _spec(data: Mapping[str, Any], lanes: int, start: datetime, end: datetime) -
 
 def _layers(data: Mapping[str, Any], start: datetime, end: datetime) -> Sequence[Mapping[str, Any]]:
     """The layers that have anything to draw; the uppermost with a time is the one to zoom and move."""
-    layers = [_lane_lines(), _attempt_shades(), _read_bars(), _attempt_bars(), _point_marks()]
+    layers = [_lane_lines(), _attempt_shades(), _read_bars(), _attempt_bars(), _picked_mark(), _point_marks()]
     drawn = [one for one in layers if data[one["data"]["name"]]]
     return [*drawn[:-1], {**drawn[-1], "params": [_view(start, end)]}, _lane_names()]
 
@@ -285,29 +285,25 @@ def _time(field: str) -> Mapping[str, Any]:
     return {"field": field, "type": "temporal", "scale": {"type": "utc", "nice": False}, "axis": _X_AXIS}
 
 
-def _lane(offset: float) -> Mapping[str, Any]:
-    """A height in a lane: 0 is its upper edge, 1 the lower one."""
-    field = f"y{round(offset * 100)}"
-    scale = {"nice": False, "zero": True, "reverse": True, "domainMin": 0, "padding": 0}
-    return {"field": field, "type": "quantitative", "scale": scale, "axis": None}
+#: The number of a lane, whose upper edge it is; marks stand some way below it (``_below``).
+_LANE: Final[Mapping[str, Any]] = {
+    "field": "l",
+    "type": "quantitative",
+    "scale": {"domainMin": 0, "domainMax": {"expr": f"height / {_LANE_HEIGHT}"}, "reverse": True, "nice": False},
+    "axis": None,
+}
 
 
-def _in_lane(*offsets: float) -> Sequence[Mapping[str, Any]]:
-    return [{"calculate": f"datum.l + {offset}", "as": f"y{round(offset * 100)}"} for offset in offsets]
+def _below(share: float) -> float:
+    """Pixels for a share of a lane's height."""
+    return round(share * _LANE_HEIGHT, 1)
 
 
 def _bars(dataset: str, mark: Mapping[str, Any], colour: Mapping[str, Any]) -> Mapping[str, Any]:
     return {
         "data": {"name": dataset},
-        "transform": _in_lane(0.52, 0.84),
-        "mark": {"type": "rect", "clip": True, **mark},
-        "encoding": {
-            "x": _time("a"),
-            "x2": {"field": "b"},
-            "y": _lane(0.52),
-            "y2": {"field": "y84"},
-            "color": colour,
-        },
+        "mark": {"type": "rect", "clip": True, "yOffset": _below(0.52), "y2Offset": _below(0.84), **mark},
+        "encoding": {"x": _time("a"), "x2": {"field": "b"}, "y": _LANE, "y2": {"field": "l"}, "color": colour},
     }
 
 
@@ -339,16 +335,20 @@ def _attempt_shades() -> Mapping[str, Any]:
 def _lane_lines() -> Mapping[str, Any]:
     return {
         "data": {"name": "lanes"},
-        "transform": _in_lane(1),
-        "mark": {"type": "rule", "color": "var(--line)", "x": 0, "x2": {"expr": "width"}},
-        "encoding": {"y": _lane(1)},
+        "mark": {
+            "type": "rule",
+            "color": "var(--line)",
+            "x": 0,
+            "x2": {"expr": "width"},
+            "yOffset": _below(1),
+        },
+        "encoding": {"y": _LANE},
     }
 
 
 def _lane_names() -> Mapping[str, Any]:
     return {
         "data": {"name": "lanes"},
-        "transform": _in_lane(0.3),
         "mark": {
             "type": "text",
             "align": "left",
@@ -358,27 +358,29 @@ def _lane_names() -> Mapping[str, Any]:
             "color": "var(--muted)",
             "limit": {"expr": "width"},
             "x": 2,
+            "yOffset": _below(0.3),
         },
-        "encoding": {"y": _lane(0.3), "text": {"field": "n"}},
+        "encoding": {"y": _LANE, "text": {"field": "n"}},
     }
 
 
 def _point_marks() -> Mapping[str, Any]:
-    picked = {"test": "datum.i === picked"}
     return {
         "data": {"name": "points"},
-        "transform": _in_lane(0.68),
         "mark": {
             "type": "point",
             "filled": True,
             "opacity": 0.92,
+            "size": 90,
+            "stroke": "var(--surface)",
             "strokeWidth": 1.25,
             "clip": True,
             "cursor": "pointer",
+            "yOffset": _below(0.68),
         },
         "encoding": {
             "x": _time("t"),
-            "y": _lane(0.68),
+            "y": _LANE,
             "shape": {
                 "field": "k",
                 "type": "nominal",
@@ -386,13 +388,24 @@ def _point_marks() -> Mapping[str, Any]:
                 "legend": None,
             },
             "color": _coloured_by("k"),
-            "stroke": {
-                "condition": [
-                    {**picked, "value": "var(--ink)"},
-                    {"test": "datum.k === 'cited'", "value": "var(--k-cited)"},
-                ],
-                "value": "var(--surface)",
-            },
-            "size": {"condition": {**picked, "value": 240}, "value": 90},
         },
+    }
+
+
+def _picked_mark() -> Mapping[str, Any]:
+    """A ring around the entry that is told about: data of its own, so that picking one draws one."""
+    return {
+        "data": {"name": "picked"},
+        "mark": {
+            "type": "point",
+            "filled": False,
+            "shape": "circle",
+            "size": 360,
+            "stroke": "var(--ink)",
+            "strokeWidth": 2,
+            "opacity": 1,
+            "clip": True,
+            "yOffset": _below(0.68),
+        },
+        "encoding": {"x": _time("t"), "y": _LANE},
     }

@@ -101,7 +101,7 @@
   let current = -1; // its place in time
   const pick = (point) => {
     current = inTime.indexOf(points[point.i]);
-    view.signal("picked", point.i);
+    view.data("picked", [point]);
     tell(point);
     const [from, to] = shown();
     if (point.t < from || point.t > to) return zoom(1, point.t);
