@@ -113,6 +113,14 @@ def test_the_page_of_a_bundle_opens_offline_without_a_word_and_asks_for_nothing(
         assert len(it.asked) == 1
 
 
+@pytest.mark.parametrize("left_out", ["attempts", "coverage", "diagnoses", "unattributed"])
+def test_a_chart_without_some_of_its_layers_is_drawn_without_a_word(opened: Any, left_out: str) -> None:
+    nothing: dict[str, Any] = {left_out: ()}
+    with opened(replace(FULL, **nothing)) as it:
+        assert it.page.locator("#chart svg").count() == 1
+        assert it.said == []
+
+
 def test_the_policy_keeps_a_script_that_got_into_the_page_from_running(opened: Any) -> None:
     with opened(FULL) as it:
         it.page.evaluate(

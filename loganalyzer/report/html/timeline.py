@@ -41,6 +41,7 @@ _SHAPES: Final[Mapping[Kind, str]] = {
     "unexplained": "diamond",
 }
 _OUTCOMES: Final = {"success": "var(--ok)", "failure": "var(--bad)", "unfinished": "var(--warn)"}
+_ALL_COLOURS: Final = {**_OUTCOMES, **{str(kind): colour for kind, colour in _COLOURS.items()}}
 _OTHER_LANE: Final = "further sources"
 
 
@@ -308,9 +309,8 @@ def _bars(dataset: str, mark: Mapping[str, Any], colour: Mapping[str, Any]) -> M
 
 
 def _coloured_by(field: str) -> Mapping[str, Any]:
-    """Outcomes of attempts and kinds of points share one scale of colours, as Vega-Lite has one for a chart."""
-    colours = {**_OUTCOMES, **{str(kind): colour for kind, colour in _COLOURS.items()}}
-    scale = {"domain": list(colours), "range": list(colours.values())}
+    """One scale of colours for the outcomes of attempts and the kinds of points, as Vega-Lite has one for a chart."""
+    scale = {"domain": list(_ALL_COLOURS), "range": list(_ALL_COLOURS.values())}
     return {"field": field, "type": "nominal", "scale": scale, "legend": None}
 
 
@@ -384,7 +384,7 @@ def _point_marks() -> Mapping[str, Any]:
             "shape": {
                 "field": "k",
                 "type": "nominal",
-                "scale": {"domain": list(KINDS), "range": list(_SHAPES.values())},
+                "scale": {"domain": list(_ALL_COLOURS), "range": ["square"] * len(_OUTCOMES) + list(_SHAPES.values())},
                 "legend": None,
             },
             "color": _coloured_by("k"),
