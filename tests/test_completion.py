@@ -77,6 +77,7 @@ echo "offered: ${COMPREPLY[*]}"
 def test_commands_are_offered_without_importing_them(offered: Callable[..., list[tuple[str, str]]]) -> None:
     assert values(offered("")) == list(COMMANDS)
     assert values(offered("why")) == ["why-not"]
+    beginning = [name for name in COMMANDS if name.startswith("s")]
     code = f"""
 import os, sys
 os.environ.update({{{COMPLETION!r}: "bash_complete", "COMP_WORDS": "loganalyzer s", "COMP_CWORD": "1"}})
@@ -91,7 +92,7 @@ sys.exit(f"imported: {{heavy}}" if heavy else 0)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines() == ["plain,scan", "plain,signatures"]
+    assert done.stdout.splitlines() == [f"plain,{name}" for name in beginning]
 
 
 def test_options_are_offered_where_a_dash_begins(offered: Callable[..., list[tuple[str, str]]]) -> None:

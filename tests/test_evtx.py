@@ -564,6 +564,7 @@ def test_no_change_of_any_bytes_crashes_or_loses_a_byte(edits: list[tuple[float,
     assert sum(frame.rows.height for frame in parsed.frames) <= parsed.lines or parsed.lines == 0
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_small_changes_in_one_chunk_leave_the_others_whole(data: st.DataObject) -> None:

@@ -213,13 +213,14 @@ def test_the_columns_of_findings_are_fields_of_the_report() -> None:
     assert "message" not in OURS_OF["matches"]
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", [FORMATS[0], *(pytest.param(form, marks=pytest.mark.slow) for form in FORMATS[1:])])
 def test_the_same_bundle_gives_the_same_bytes(written: Path, call: Call, tmp_path: Path, form: str) -> None:
     assert call(APPLOCKER, "-f", form, "-o", tmp_path).status == 0
     for name in files(written / form):
         assert (tmp_path / name).read_bytes() == (written / form / name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_one_table_goes_to_a_file_whose_suffix_names_the_format(call: Call, tmp_path: Path) -> None:
     for name, read in (
         ("x.parquet", pl.read_parquet),

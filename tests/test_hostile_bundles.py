@@ -107,7 +107,13 @@ def with_garbage(chance: random.Random, data: bytes) -> bytes:
 MUTATIONS = (flipped, shuffled, other_days, other_numbers, cut_and_doubled, in_utf16, with_garbage)
 
 
-@pytest.mark.parametrize("mutate", MUTATIONS, ids=lambda mutate: str(mutate.__name__))
+@pytest.mark.parametrize(
+    "mutate",
+    [
+        pytest.param(one, id=one.__name__, marks=() if one in (flipped, with_garbage) else (pytest.mark.slow,))
+        for one in MUTATIONS
+    ],
+)
 @pytest.mark.parametrize(("files", "pack"), [(LINUX, tar_gz_bytes), (WINDOWS, zip_bytes)], ids=["linux", "windows"])
 def test_a_mutated_bundle_gives_a_valid_report_that_accounts_for_every_byte(
     mutate: Callable[[random.Random, bytes], bytes],

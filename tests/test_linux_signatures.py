@@ -454,7 +454,13 @@ def test_an_error_that_the_service_names_for_a_code_of_the_extension_supports_it
 HEALTHY = [(where, text) for where, texts in wordings()["healthy"].items() for text in texts]
 
 
-@pytest.mark.parametrize(("where", "text"), HEALTHY, ids=[text[:40] for _, text in HEALTHY])
+@pytest.mark.parametrize(
+    ("where", "text"),
+    [
+        pytest.param(*one, id=one[1][:40], marks=() if number % 4 == 0 else (pytest.mark.slow,))
+        for number, one in enumerate(HEALTHY)
+    ],
+)
 def test_what_healthy_machines_log_as_well_supports_nothing(where: str, text: str) -> None:
     if where == "agent":
         assert added(Form(where, agent_bundle("E3", "WARNING", text), agent_bundle("E3", "WARNING", None))) == {}

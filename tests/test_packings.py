@@ -75,13 +75,8 @@ def test_the_samples_are_there_and_the_packings_are_many() -> None:
     assert len(PACKINGS) == 8
 
 
-@pytest.mark.parametrize(
-    "bundle",
-    [
-        pytest.param(one, id=one.name, marks=() if one.name == "linux-dhcp-245" else (pytest.mark.slow,))
-        for one in SAMPLES
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("bundle", SAMPLES, ids=lambda one: one.name)
 def test_every_packing_of_a_bundle_gives_the_same_report(bundle: SampleBundle, tmp_path: Path) -> None:
     write_directory(bundle.files, tmp_path / "directory")
     expected = report_of(tmp_path / "directory")

@@ -166,6 +166,7 @@ def test_any_bytes_are_accounted_for(parser: Parser, data: st.DataObject) -> Non
     _hold(parser, Source(parser.samples[0].path, raw))
 
 
+@pytest.mark.slow
 @every_parser
 @settings(max_examples=40, deadline=None, suppress_health_check=SLOW)
 @given(data=st.data())

@@ -157,7 +157,13 @@ def rotated(files: dict[str, bytes], names: Sequence[str]) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("rotation", ROTATIONS)
-@pytest.mark.parametrize("name", ["linux-wireserver-blocked", "linux-wireserver-recovered", "linux-dhcp-245"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "linux-wireserver-blocked",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("linux-wireserver-recovered", "linux-dhcp-245")),
+    ],
+)
 def test_a_bundle_says_the_same_when_its_log_was_rotated(name: str, rotation: str, tmp_path: Path) -> None:
     files = dict(SAMPLES[name].files)
     write_directory(files, tmp_path / "whole")

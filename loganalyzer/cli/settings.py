@@ -248,6 +248,10 @@ def _variable(path: Sequence[str]) -> str:
     return PREFIX + "".join(f"{word.replace('-', '_').upper()}_" for word in path)
 
 
+#: Folders that tests of this program may look at; they are set where tests and commands run side by side.
+_OF_TESTS: Final = frozenset({f"{PREFIX}SHARED", f"{PREFIX}SIGMAHQ"})
+
+
 def _unknown(ctx: click.Context, names: Sequence[str]) -> list[UsageError]:
     """Of these variables, those that are an option of no command."""
     known = {
@@ -257,6 +261,7 @@ def _unknown(ctx: click.Context, names: Sequence[str]) -> list[UsageError]:
         for key in settable(one.command)
     }
     help = "'loganalyzer config show' lists what can be set"
+    names = [name for name in names if name not in _OF_TESTS]
     near = {name: difflib.get_close_matches(name, known, 1) for name in names if name not in known}
     return [
         UsageError(f"the variable {name} is no option of a command", None, f"is it {one[0]}?" if one else help)
