@@ -248,8 +248,8 @@ def _variable(path: Sequence[str]) -> str:
     return PREFIX + "".join(f"{word.replace('-', '_').upper()}_" for word in path)
 
 
-#: Folders that tests of this program may look at; they are set where tests and commands run side by side.
-_OF_TESTS: Final = frozenset({f"{PREFIX}SHARED", f"{PREFIX}SIGMAHQ"})
+#: What tests of this program may look at; these are set where tests and commands run side by side.
+_OF_TESTS: Final = frozenset({f"{PREFIX}{name}" for name in ("CHROMIUM", "SHARED", "SIGMAHQ")})
 
 
 def _unknown(ctx: click.Context, names: Sequence[str]) -> list[UsageError]:
