@@ -33,7 +33,7 @@ LINUX = [bundle for bundle in FAILING if bundle.name.startswith("linux")]
 FIRM = ("confirmed", "likely")
 
 #: One sample of each platform goes through every change always, the others in the slow tests.
-ALWAYS = ("linux-freeze-failed", "windows-applocker")
+ALWAYS = ("linux-freeze-failed",)
 
 
 def each(found: Sequence[SampleBundle]) -> list[Any]:
