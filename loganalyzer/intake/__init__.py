@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from loganalyzer.intake.bundle import walk
 from loganalyzer.intake.items import Archive, Skipped
-from loganalyzer.intake.layout import Layout, recognise_layout, relative
+from loganalyzer.intake.layout import Layout, begins_a_disk, recognise_layout, relative
 from loganalyzer.intake.limits import Limits
 from loganalyzer.source import Source
 
-__all__ = ["Archive", "Layout", "Limits", "Skipped", "Source", "recognise_layout", "relative", "walk"]
+__all__ = ["Archive", "Layout", "Limits", "Skipped", "Source", "begins_a_disk", "recognise_layout", "relative", "walk"]

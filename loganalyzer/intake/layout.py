@@ -74,6 +74,11 @@ def recognise_layout(paths: Sequence[str], others: Sequence[Archive | Skipped] =
     return Layout(" + ".join(sorted(names)) or "unknown", "")
 
 
+def begins_a_disk(path: str) -> bool:
+    """Whether a path that ends with ``/`` is one with which the paths of a disk or of a collector begin."""
+    return _ROOT.match(path) is not None
+
+
 def place(path: str, several: bool = False) -> str:
     """Where the file lay on its disk, as far as the path tells: two equal files of one place are the same file.
 

@@ -1,0 +1,175 @@
+"""A task: the bundles of a chunk, scanned in a process of their own under a clock and a limit of memory.
+
+It runs wherever an executor runs it. A bundle that ends its process costs itself alone: the others go on in a new one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from collections.abc import Iterator
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import psutil
+
+from loganalyzer.evtx.child import Child, FailedError
+from loganalyzer.fleet.content import content_sha256
+from loganalyzer.fleet.outcome import Chunk, FailureKind, Found, Outcome, Request, TaskLimits
+
+#: A process may be ended from outside: by the system for want of memory, or by an operator. That is tried again.
+TRIES: Final = 3
+#: Bytes of one answer: no report comes near it.
+_LARGEST_ANSWER: Final = 256 << 20
+#: Seconds between two looks at the memory of a process, and those after which an end that was ordered must have come.
+_LOOK: Final = 0.1
+_GRACE: Final = 60.0
+
+
+#: Whether the run is being given up: what an executor's threads share with whoever started them.
+stopping: ContextVar[threading.Event | None] = ContextVar("loganalyzer_batch_stopping", default=None)
+
+
+def stopped() -> bool:
+    """Whether no further bundle is to be scanned in this thread."""
+    stop = stopping.get()
+    return stop is not None and stop.is_set()
+
+
+def run_chunk(chunk: Chunk) -> tuple[Outcome, ...]:
+    """The outcome of each bundle of the chunk, in order; fewer if the run is given up. Never raises for what a bundle
+    does.
+    """
+    scanner = _Scanner(chunk)
+    try:
+        return tuple(scanner.outcome(request) for request in chunk.requests if not stopped())
+    finally:
+        scanner.stop()
+
+
+class _Scanner:
+    """The process that scans, started when it is first asked and again after each end."""
+
+    def __init__(self, chunk: Chunk) -> None:
+        self._limits = chunk.limits
+        self._settings = msgspec.json.encode(chunk.settings)
+        # -P: a bundle may lie in the current folder, and hold a module of any name
+        command = (sys.executable, "-P", "-m", "loganalyzer.fleet.scanning")
+        self._child = Child("the scan", command, _LARGEST_ANSWER)
+
+    def outcome(self, request: Request) -> Outcome:
+        deaths: list[str] = []
+        while len(deaths) < TRIES and not stopped():
+            answer, kind, why = self._asked(msgspec.json.encode(request))
+            if answer is not None:
+                size = int.from_bytes(answer[:4], "little")
+                found = msgspec.json.decode(answer[4 : 4 + size], type=Found)
+                return Outcome(request.member, found, answer[4 + size :] or None)
+            if kind != "crash":
+                return failed(request, kind, why)
+            deaths.append(why)
+        return failed(request, "crash", f"tried {TRIES} times: {'; '.join(dict.fromkeys(deaths))}")
+
+    def stop(self) -> None:
+        if self._child.process is not None:
+            _end_offspring(self._child.process.pid)
+        self._child.stop()
+
+    def _asked(self, frame: bytes) -> tuple[bytes | None, FailureKind, str]:
+        """The answer; or none, and why."""
+        try:
+            frames = [frame] if self._child.runs else [self._started(), frame]
+        except FailedError as error:
+            return None, "crash", str(error)
+        process = self._child.process
+        assert process is not None
+        with _watched(process.pid, self._limits) as end, contextlib.suppress(FailedError):
+            return self._child.ask(frames, self._limits.seconds + _GRACE), "crash", ""
+        if end.why is not None:
+            return None, end.kind, end.why
+        return None, "crash", how_it_ended(process.returncode)
+
+    def _started(self) -> bytes:
+        """A new process; what it has to be told first."""
+        self._child.start()
+        return self._settings
+
+
+def failed(request: Request, kind: FailureKind, why: str) -> Outcome:
+    """The outcome of a bundle that has no report, for a reason that is not the bundle's text."""
+    content = None
+    with contextlib.suppress(OSError):
+        content = content_sha256(Path(request.member.path))
+    return Outcome(request.member, Found("failed", content_sha256=content, failure_kind=kind, failure=why))
+
+
+def how_it_ended(status: int | None) -> str:
+    """The end of a process in words; ``status`` as `subprocess.Popen.returncode` has it."""
+    if status is not None and status < 0:
+        return f"its process was ended by signal {-status}"
+    return f"its process ended by itself with status {status}"
+
+
+class _End:
+    """Why a process was ended by who watched it; ``why`` is null while it was not."""
+
+    def __init__(self) -> None:
+        self.kind: FailureKind = "crash"
+        self.why: str | None = None
+        self.over = threading.Event()
+
+
+@contextlib.contextmanager
+def _watched(pid: int, limits: TaskLimits) -> Iterator[_End]:
+    """Ends the process, and what it started, when it needs more time or memory than it may have."""
+    end = _End()
+
+    def look() -> None:
+        left = limits.seconds
+        while not end.over.wait(min(_LOOK, left)):
+            left -= _LOOK
+            if left <= 0:
+                end.kind, end.why = "time", f"it was not done within {limits.seconds:g} seconds"
+            elif (resident := _resident_bytes(pid)) > limits.resident_bytes:
+                end.kind = "memory"
+                end.why = (
+                    f"it took {resident >> 20} MiB of memory, of {limits.resident_bytes >> 20} MiB that it may have"
+                )
+            if end.why is not None:
+                _end_offspring(pid)
+                with contextlib.suppress(psutil.Error):
+                    psutil.Process(pid).kill()
+                return
+
+    watcher = threading.Thread(target=look, daemon=True)
+    watcher.start()
+    try:
+        yield end
+    finally:
+        end.over.set()
+        watcher.join()
+
+
+def _resident_bytes(pid: int) -> int:
+    """Resident memory of the process and all that it started; 0 if it is gone."""
+    try:
+        process = psutil.Process(pid)
+        family = [process, *process.children(recursive=True)]
+    except psutil.Error:
+        return 0
+    total = 0
+    for one in family:
+        with contextlib.suppress(psutil.Error):
+            total += one.memory_info().rss
+    return total
+
+
+def _end_offspring(pid: int) -> None:
+    """What the process started would outlive it, were it busy: an event log can keep its reader busy for ever."""
+    with contextlib.suppress(psutil.Error):
+        for child in psutil.Process(pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                child.kill()
