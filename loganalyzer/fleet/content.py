@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from pathlib import Path
 
@@ -11,10 +12,13 @@ def content_sha256(bundle: Path) -> str:
     by path.
 
     Raises:
-        OSError: something cannot be read.
+        OSError: something cannot be read; so are devices and pipes, which may never end.
     """
-    if not bundle.is_dir():
+    if bundle.is_file():
         return _file_sha256(bundle)
+    if not bundle.is_dir():
+        bundle.stat()  # raises what is wrong, if it is not there
+        raise OSError(errno.EINVAL, "it is neither a regular file nor a folder")
     whole = hashlib.sha256()
     for path in sorted(path for path in bundle.rglob("*") if path.is_file() and not path.is_symlink()):
         name = path.relative_to(bundle).as_posix().encode("utf-8", "surrogateescape")

@@ -110,7 +110,7 @@ class Dataset:
         for part in self.parts():
             rows = pq.read_table(part / "bundles.parquet", columns=names, partitioning=None).to_pylist()
             for row in rows:
-                row["labels"] = tuple(row["labels"])
+                row["labels"] = tuple((one["name"], one["value"]) for one in row["labels"])
                 known[row["bundle_id"]] = Entry(**row)
         return {**known, **{one.bundle_id: one for one in self.journal()}}
 
@@ -174,6 +174,7 @@ class Dataset:
         rows: dict[str, list[Row]] = {table: [] for table in COLUMNS}
         for entry in sorted(entries, key=lambda one: one.bundle_id):
             told = {name: getattr(entry, name) for name in Entry.__dataclass_fields__}
+            told["labels"] = [{"name": name, "value": value} for name, value in entry.labels]
             if entry.report is not None:
                 report = read_report(self.folder / entry.report)
                 told.update(report_columns(report))

@@ -45,8 +45,10 @@ def scanned(request: Request, settings: ScanSettings) -> tuple[Found, bytes]:
             settings.limits, settings.time_zone, redact=settings.redact != "off", rules=settings.rules
         )
         result = scan([request.member.path], options, redactor=redactor)
-    except (LogAnalyzerError, OSError) as error:
-        return _failed(request, redactor, "input", str(error), content), b""
+    except LogAnalyzerError as error:
+        return _failed(request, redactor, "input", error.what, content), b""
+    except OSError as error:
+        return _failed(request, redactor, "input", error.strerror or str(error), content), b""
     except Exception as error:  # noqa: BLE001  (one bundle must not cost the others)
         place = traceback.extract_tb(error.__traceback__)[-1]
         text = f"internal error: {type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"

@@ -20,6 +20,7 @@ Row: TypeAlias = dict[str, Any]
 _TEXT = pa.string()
 _TEXTS = pa.list_(pa.string())
 _COUNT = pa.int64()
+_LABELS = pa.list_(pa.struct([("name", pa.string()), ("value", pa.string())]))
 _TIME = pa.timestamp("us", tz="UTC")
 
 #: Columns that every table begins with: the bundle that the row is of.
@@ -30,7 +31,7 @@ COLUMNS: Final[Mapping[str, tuple[tuple[str, pa.DataType, str], ...]]] = {
     "bundles": (
         *_KEY,
         ("bundle", _TEXT, "The name of the bundle: its path below the collection, or as its manifest has it."),
-        ("labels", pa.map_(pa.string(), pa.string()), "What a manifest says of it, by column."),
+        ("labels", _LABELS, "What a manifest says of it: name and value of each further column."),
         ("content_sha256", _TEXT, "Hash of the bundle as it lay there; null if it was not read."),
         (
             "judged_by",
