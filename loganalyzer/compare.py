@@ -111,7 +111,7 @@ def _changed_cause(
     else:
         step = _STRENGTH[now.verdict] - _STRENGTH[was.verdict]
         change = "stronger" if step > 0 else "weaker" if step < 0 else "same"
-    title = (now or was).title if now or was else ""  # type: ignore[union-attr]  # one of them gave the name
+    title = next(one.title for one in (now, was) if one is not None)  # one of them gave the name
     return ChangedCause(name, title, change, old, new, why)
 
 

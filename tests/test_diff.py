@@ -15,9 +15,9 @@ import pytest
 from loganalyzer.cli import run
 from loganalyzer.compare import Comparison, compare
 from loganalyzer.pipeline import scan
+from loganalyzer.redact import TOKEN, Redactor
 from loganalyzer.report.json_report import to_json
 from loganalyzer.report.model import Report
-from loganalyzer.report.state import HIDDEN
 from sample_logs.generate import bundles
 from sample_logs.packing import write_directory
 
@@ -26,10 +26,10 @@ CONF = "etc/waagent.conf"
 LOG = "var/log/waagent.log"
 
 
-def report_on(files: Mapping[str, bytes]) -> Report:
+def report_on(files: Mapping[str, bytes], redactor: Redactor | None = None) -> Report:
     with TemporaryDirectory() as folder:
         write_directory(files, Path(folder, "bundle"))
-        return scan([Path(folder, "bundle")]).report
+        return scan([Path(folder, "bundle")], redactor=redactor).report
 
 
 @cache
@@ -105,7 +105,15 @@ def test_the_value_of_a_setting_whose_name_names_a_secret_is_in_no_report() -> N
     files = with_changed("linux-healthy", CONF, b"Logs.Verbose=n", b"Logs.Verbose=n\nProxy.Password=" + secret)
     report = report_on(files)
     assert secret not in to_json(report)
-    assert [one.value for one in report.settings if one.name == "Proxy.Password"] == [HIDDEN]
+    (value,) = [one.value for one in report.settings if one.name == "Proxy.Password"]
+    assert TOKEN.fullmatch(value)
+
+
+def test_a_setting_whose_name_names_a_machine_is_hidden_where_identities_are() -> None:
+    files = with_changed("linux-healthy", CONF, b"Logs.Verbose=n", b"Logs.Verbose=n\nProxy.HostName=qxproxy")
+    report = report_on(files, Redactor("all"))
+    assert b"qxproxy" not in to_json(report)
+    assert b"qxproxy" in to_json(report_on(files))
 
 
 def test_errors_that_nobody_explains_are_told_when_they_are_new() -> None:

@@ -60,7 +60,7 @@ def test_a_name_goes_and_a_token_of_its_kind_takes_its_place(
         "2026-03-01T02:10:11 12:34:56",
         "Account Name:\t\tSYSTEM and user=root, NT AUTHORITY\\SYSTEM, S-1-5-18",
         "getty@tty1.service sshd@1.service",
-        "C:\\Users\\Public\\x /home/ /root/x",
+        "C:\\Users\\Public\\x /home/ /root",
         "User: not found; host name: unknown",
         "/providers/Microsoft.Compute/locations/westeurope/publishers/Canonical",
         "Faulting module name: ntdll.dll, version: 10.0.20348.1",

@@ -164,7 +164,8 @@ def _attempts(side: Attempts) -> str:
     if side.last is None:
         return "none seen"
     counts = ", ".join(f"{count} {outcome}" for outcome, count in side.outcomes.items())
-    when = iso(side.last.end or side.last.start) if side.last.end or side.last.start else "at an unknown time"  # type: ignore[arg-type]  # one of them is there
+    time = side.last.end or side.last.start
+    when = "at an unknown time" if time is None else iso(time)
     codes = f" ({', '.join(map(one_line, side.last.codes))})" if side.last.codes else ""
     return f"{counts}; the last, {when}: {side.last.outcome}{codes}"
 

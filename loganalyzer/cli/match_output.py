@@ -16,9 +16,8 @@ from rich.text import Text
 
 from loganalyzer.cli.options import cannot_write, console_for
 from loganalyzer.redact import Redactor
-from loganalyzer.redact.field_names import names_a_secret, names_an_identity
+from loganalyzer.redact.field_names import hidden_value, named_identity, names_a_secret, names_an_identity
 from loganalyzer.report.plain_text import cut_end, one_line, plain_json
-from loganalyzer.tables.redaction import hidden_value, named_identity
 
 #: Text that the rules bring, not the events.
 _OF_RULES: Final = frozenset({"rule_id", "rule_title", "level", "type", "rule_ids"})

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import click
 import orjson
@@ -61,11 +63,9 @@ def command(bundle: tuple[str, ...], output: Path | None, force: bool, open_map:
         raise UsageError("a copy with --redact off would be the bundle itself", None, "leave out --redact, or use all")
     redactor, kept = redactor_of(given), map_target(given)
     refuse_to_overwrite(output, force)
-    with tempfile.SpooledTemporaryFile(max_size=64 * 1024 * 1024) as spool:
-        stdin = spooled(spool) if "-" in bundle else None  # type: ignore[arg-type]  # it is one in all but type
-        with progress_shown(given["quiet"], redactor) as progress:
-            copy = copy_of(bundle, limits_of(given), redactor, stdin, progress)
-            count = write_copy(output, copy.files(), force)
+    with kept_input(bundle) as stdin, progress_shown(given["quiet"], redactor) as progress:
+        copy = copy_of(bundle, limits_of(given), redactor, stdin, progress)
+        count = write_copy(output, copy.files(), force)
     if kept is not None:
         kept.write(redactor)
     if not given["quiet"]:
@@ -73,12 +73,16 @@ def command(bundle: tuple[str, ...], output: Path | None, force: bool, open_map:
     return EXIT_UNREADABLE if count <= 1 else 0
 
 
-def spooled(spool: BinaryIO) -> BinaryIO:
-    """Standard input, kept to be read more than once."""
-    while chunk := sys.stdin.buffer.read(1 << 20):
-        spool.write(chunk)
-    spool.seek(0)
-    return spool
+@contextmanager
+def kept_input(bundle: Sequence[str]) -> Iterator[BinaryIO | None]:
+    """Standard input, if the bundle names it, kept so that it can be read more than once."""
+    if "-" not in bundle:
+        yield None
+        return
+    with tempfile.SpooledTemporaryFile(max_size=64 * 1024 * 1024) as spool:
+        shutil.copyfileobj(sys.stdin.buffer, spool)
+        spool.seek(0)
+        yield cast(BinaryIO, spool)  # it is one in all but its type
 
 
 def copy_of(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from loganalyzer.cli.options import (
     redactor_of,
     zone_of,
 )
-from loganalyzer.cli.redact import copy_of, spooled
+from loganalyzer.cli.redact import copy_of, kept_input
 from loganalyzer.cli.redacted_copy import refuse_to_overwrite, write_copy
 from loganalyzer.errors import UsageError
 from loganalyzer.pipeline import ScanOptions, scan
@@ -67,14 +66,12 @@ def command(bundle: tuple[str, ...], output: Path, force: bool, tries: int, **gi
     refuse_to_overwrite(output, force)
     limits, redactor = limits_of(given), redactor_of(given)
     options = ScanOptions(limits, given["zone"], redact=False, choices=choices_of(given["choices"]))
-    with tempfile.SpooledTemporaryFile(max_size=64 * 1024 * 1024) as spool:
-        stdin = spooled(spool) if "-" in bundle else None  # type: ignore[arg-type]  # it is one in all but type
-        with progress_shown(given["quiet"], redactor) as progress:
-            whole = scan(bundle, options, stdin=stdin, progress=progress)
-            copied = copy_of(bundle, limits, redactor, stdin, progress).files()
-            files = {one.path: one.data for one in copied if one.path != LISTING}
-            progress("leaving out", "what is not needed", 0)
-            found = shrink(files, options, findings_of(whole.report), tries)
+    with kept_input(bundle) as stdin, progress_shown(given["quiet"], redactor) as progress:
+        whole = scan(bundle, options, stdin=stdin, progress=progress)
+        copied = copy_of(bundle, limits, redactor, stdin, progress).files()
+        files = {one.path: one.data for one in copied if one.path != LISTING}
+        progress("leaving out", "what is not needed", 0)
+        found = shrink(files, options, findings_of(whole.report), tries)
     count = write_copy(output, (CopiedFile(path, data) for path, data in found.files.items()), force)
     if not given["quiet"]:
         before, after = (sum(map(len, some.values())) for some in (files, found.files))

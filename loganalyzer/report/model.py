@@ -231,8 +231,8 @@ class Unattributed:
 class Setting:
     """One thing that the machine is set to: a version, a fact that lasts, or a setting of a file, with its place.
 
-    ``object`` is what it speaks of (an extension, a service, a section of the file). The value of a setting whose name
-    names a secret is not shown.
+    ``object`` is what it speaks of (an extension, a service, a section of the file). A value is redacted
+    as its name tells.
     """
 
     logsource: str = field(metadata=OURS)

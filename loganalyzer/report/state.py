@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from itertools import islice
 from typing import Any, Final
 
-from loganalyzer.redact import Redactor
 from loganalyzer.report.model import Setting
 from loganalyzer.report.quoting import cut
 from loganalyzer.schema import EventFrame
@@ -21,9 +20,6 @@ _VERSION: Final = "_version"
 MOST_OF_A_SOURCE: Final = 200
 VALUE_LIMIT: Final = 200
 
-#: Stands for the value of a setting whose name names a secret.
-HIDDEN: Final = "(not shown)"
-
 
 def settings(frames: Sequence[EventFrame]) -> tuple[Setting, ...]:
     """Versions and lasting facts first, then settings by log source and place; each value of a name once."""
@@ -31,7 +27,7 @@ def settings(frames: Sequence[EventFrame]) -> tuple[Setting, ...]:
     told = dict.fromkeys(sorted(facts, key=lambda one: (one.name, one.object or "", one.value, one.source)))
     for frame in sorted(frames, key=lambda one: str(one.logsource)):
         if frame.logsource.category == "config" and {"key", "value"} <= set(frame.rows.columns):
-            told.update(dict.fromkeys(list(_config(frame))[:MOST_OF_A_SOURCE]))
+            told.update(dict.fromkeys(islice(_config(frame), MOST_OF_A_SOURCE)))
     return tuple(told)
 
 
@@ -58,14 +54,7 @@ def _setting(frame: EventFrame, row: dict[str, Any], name: str, object_name: obj
         logsource=str(frame.logsource),
         name=name,
         object=None if object_name is None else str(object_name),
-        value=HIDDEN if _names_a_secret(name) else cut(str(value), VALUE_LIMIT),
+        value=cut(str(value), VALUE_LIMIT),
         source=row["log.file.path"] or "",
         line=row["log.line"],
     )
-
-
-@lru_cache(maxsize=4096)
-def _names_a_secret(name: str) -> bool:
-    """A value that stands alone cannot be told to be a secret; its name can."""
-    written = f'{name}="x7Qp0LmZ"'
-    return Redactor().text(written) != written

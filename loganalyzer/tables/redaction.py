@@ -8,7 +8,7 @@ from typing import Final
 import polars as pl
 
 from loganalyzer.redact import LITERALS, PAYLOAD_RUN, Redactor, is_secret_file
-from loganalyzer.redact.field_names import names_a_secret, names_an_identity
+from loganalyzer.redact.field_names import hidden_value, named_identity, names_a_secret, names_an_identity
 from loganalyzer.redact.plugged import finders
 from loganalyzer.tables.nested import leaves, rewritten
 
@@ -139,21 +139,5 @@ def _telling(name: str, redactor: Redactor) -> Callable[[str], str]:
     return lambda text: named_identity(name, text, redactor)
 
 
-def named_identity(name: str, text: str, redactor: Redactor) -> str:
-    """The value of a field whose name tells what it is, as it is redacted beside that name."""
-    prefix = f'{name}="'
-    whole = redactor.text(f'{prefix}{text}"')
-    return whole[len(prefix) : -1] if whole.startswith(prefix) and whole.endswith('"') else redactor.text(text)
-
-
 def _hiding(name: str, redactor: Redactor) -> Callable[[str], str]:
     return lambda text: hidden_value(name, text, redactor)
-
-
-def hidden_value(name: str, text: str, redactor: Redactor) -> str:
-    """A token for the whole value of a field whose name names a secret, unless it says nothing."""
-    prefix, suffix = f'{name}="', '"'
-    whole = redactor.text(f"{prefix}{text}{suffix}")
-    if whole.startswith(prefix) and whole.endswith(suffix) and '"' not in text:
-        return whole[len(prefix) : len(whole) - len(suffix)]
-    return redactor.whole(text, "secret")
