@@ -21,8 +21,11 @@ import pytest
 
 from loganalyzer.cli import run
 from loganalyzer.errors import UsageError
+from loganalyzer.fleet import batch as batch_module
 from loganalyzer.fleet import dataset as dataset_module
 from loganalyzer.fleet.collection import members
+from loganalyzer.fleet.outcome import Chunk, Outcome
+from loganalyzer.fleet.scanning import scanned
 from loganalyzer.fleet.schemas import COLUMNS, schema
 from loganalyzer.report.read_report import read_report
 from tests.small_fleet import write_bundle, write_fleet
@@ -56,6 +59,17 @@ def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "hostile"))
 
 
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scans without a process of their own, for what does not depend on it: the start of one is most of a small run."""
+
+    def run_chunk(chunk: Chunk) -> tuple[Outcome, ...]:
+        answers = [(request.member, scanned(request, chunk.settings)) for request in chunk.requests]
+        return tuple(Outcome(member, found, report or None) for member, (found, report) in answers)
+
+    monkeypatch.setattr(batch_module, "run_chunk", run_chunk)
+
+
 def batch(*words: str | Path) -> int:
     return run(["batch", *map(str, words)])
 
@@ -86,6 +100,7 @@ def test_a_folder_of_bundles_gives_a_row_and_a_report_for_each(
     assert "5 bundles: 5 scanned, 0 unchanged, 0 failed" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_what_is_known_is_not_scanned_again_and_what_changed_is(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -105,6 +120,7 @@ def test_what_is_known_is_not_scanned_again_and_what_changed_is(
     assert content(tmp_path / "ds") == content(tmp_path / "fresh")
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_other_options_that_a_report_depends_on_scan_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fleet = write_fleet(tmp_path / "fleet", 2)
     batch(fleet, "-o", tmp_path / "ds")
@@ -113,6 +129,7 @@ def test_other_options_that_a_report_depends_on_scan_again(tmp_path: Path, capsy
     assert "2 bundles: 2 scanned, 0 unchanged" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_a_dataset_keeps_the_bundles_that_a_later_run_is_not_about(tmp_path: Path) -> None:
     fleet = write_fleet(tmp_path / "fleet", 3)
     batch(fleet / "vm00000.zip", "-o", tmp_path / "ds")
@@ -148,6 +165,7 @@ def test_a_bundle_that_takes_too_much_memory_is_ended_and_told(tmp_path: Path, h
     assert "of 512 MiB that it may have" in row["failure"]
 
 
+@pytest.mark.slow
 def test_a_bundle_that_never_ends_is_ended_and_tried_again_only_with_more_time(
     tmp_path: Path, hostile: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -170,6 +188,7 @@ def test_a_device_is_no_bundle(tmp_path: Path) -> None:
     assert rows["vm00000.zip"]["status"] == "scanned"
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_a_missing_bundle_of_a_manifest_is_a_failed_one_and_labels_are_kept(tmp_path: Path) -> None:
     write_fleet(tmp_path / "fleet", 1)
     manifest = tmp_path / "fleet.csv"
@@ -181,6 +200,7 @@ def test_a_missing_bundle_of_a_manifest_is_a_failed_one_and_labels_are_kept(tmp_
     assert told == {"region": "westeurope", "vm": "web 1"}
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_secrets_in_names_of_bundles_do_not_reach_the_dataset(tmp_path: Path) -> None:
     name = "vm password=Tr0ub4dor-3x.zip"
     write_bundle(tmp_path / name, random.Random(1))
@@ -225,6 +245,7 @@ class TestDatasets:
         assert batch(tmp_path / "fleet", "-o", tmp_path / "mine") == 2
         assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes.txt"]
 
+    @pytest.mark.usefixtures("in_this_process")
     def test_files_carry_the_documented_schemas(self, tmp_path: Path) -> None:
         batch(write_fleet(tmp_path / "fleet", 2), "-o", tmp_path / "ds")
         (part,) = (tmp_path / "ds").glob("part=*")
@@ -246,6 +267,7 @@ class TestDatasets:
             assert rows == [one for one, _, _ in columns]
             assert all(f"| {meaning} |" in told for _, _, meaning in columns)
 
+    @pytest.mark.usefixtures("in_this_process")
     def test_duckdb_sees_the_documented_types(self, tmp_path: Path) -> None:
         batch(write_fleet(tmp_path / "fleet", 3), "-o", tmp_path / "ds")
         asked = f"SELECT bundle, cause, first, files FROM read_parquet('{tmp_path}/ds/part=*/bundles.parquet')"
@@ -254,6 +276,7 @@ class TestDatasets:
         assert [str(kind) for kind in answer.types] == ["VARCHAR", "VARCHAR", "TIMESTAMP WITH TIME ZONE", "BIGINT"]
         assert len(answer.fetchall()) == 3
 
+    @pytest.mark.usefixtures("in_this_process")
     def test_a_dataset_that_grows_is_split_into_more_parts_and_keeps_all(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
