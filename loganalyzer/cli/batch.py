@@ -78,8 +78,9 @@ _MIB = 1 << 20
 def command(sources: tuple[str, ...], dataset: Path, **given: Any) -> int:
     """Scan many bundles, one a VM, into a dataset of Parquet tables and JSON reports.
 
-    A SOURCE is a folder of bundles (archives, or a folder a VM), a glob of bundles, or one bundle. Bundles whose
-    content, rules and options are as before are not scanned again, and a run that was interrupted goes on where it was.
+    A SOURCE is a folder of bundles (archives, or a folder a VM), a glob of bundles, one bundle, or a URL of object
+    storage (az://, abfs://, s3://). Bundles whose content, rules and options are as before are not scanned again, and a
+    run that was interrupted goes on where it was.
 
     \b
     Exit status: 0 all scanned, 2 wrong usage, 3 a bundle failed or nothing of one was recognised, 130 interrupted.

@@ -16,9 +16,8 @@ import msgspec
 from loganalyzer.fleet.collection import Member
 from loganalyzer.fleet.dataset import Dataset, Entry, bits_for, part_name
 from loganalyzer.fleet.judged_by import judged_by
-from loganalyzer.fleet.outcome import PASSING, Chunk, Outcome, Request, ScanSettings, TaskLimits
+from loganalyzer.fleet.outcome import PASSING, Chunk, Found, Outcome, Request, ScanSettings, TaskLimits
 from loganalyzer.fleet.task import TRIES, failed, run_chunk
-from loganalyzer.redact import Redactor
 
 #: A chunk is full with so many bundles, or bytes: starting a process must cost little beside it, and progress must
 #: show.
@@ -58,7 +57,9 @@ def run(
     report_progress(progress)
     requests = sorted((run.request(member) for member in members), key=lambda one: one.member.id)
     left = Counter(run.unit(one.member.id) for one in requests)
-    for outcome in _outcomes(_chunks(requests, settings, limits, jobs), executor, jobs * _AHEAD):
+    told = [Outcome(one.member, Found("unchanged")) for one in requests if run.is_told_unchanged(one)]
+    asked = [one for one in requests if not run.is_told_unchanged(one)]
+    for outcome in itertools.chain(told, _outcomes(_chunks(asked, settings, limits, jobs), executor, jobs * _AHEAD)):
         run.take(outcome)
         status = outcome.found.status
         progress = replace(progress, **{status: getattr(progress, status) + 1})
@@ -76,7 +77,7 @@ class _Run:
 
     def __init__(self, dataset: Dataset, settings: ScanSettings, limits: TaskLimits, ids: Iterable[str]) -> None:
         self._dataset = dataset
-        self._redactor = Redactor(settings.redact, bytes.fromhex(settings.key) if settings.key is not None else None)
+        self._redactor = settings.redactor()
         self._judged_by = judged_by(settings)
         self._failed_by = hashlib.sha256(self._judged_by.encode() + msgspec.json.encode(limits)).hexdigest()[:12]
         self._superseded: dict[str, list[str]] = defaultdict(list)
@@ -98,6 +99,12 @@ class _Run:
         if entry is None or not self._can_stay(entry):
             return Request(member)
         return Request(member, entry.content_sha256)
+
+    def is_told_unchanged(self, request: Request) -> bool:
+        """Whether the storage of a bundle tells that its content is that of the report which can stay."""
+        entry = self._entries.get(request.member.id)
+        etag = request.member.etag
+        return request.known_sha256 is not None and entry is not None and etag is not None and entry.etag == etag
 
     def _can_stay(self, entry: Entry) -> bool:
         if entry.report is not None:
@@ -123,13 +130,14 @@ class _Run:
         shown = found.shown or self._redactor.text(member.name)
         labels = tuple((name, self._redactor.text(value)) for name, value in member.labels)
         if found.status == "unchanged" and before is not None:
-            return replace(before, bundle=shown, labels=labels)
+            return replace(before, bundle=shown, labels=labels, etag=member.etag)
         report = None if outcome.report is None else self._dataset.write_report(member.id, outcome.report)
         return Entry(
             bundle_id=member.id,
             bundle=shown,
             labels=labels,
             content_sha256=found.content_sha256,
+            etag=member.etag,
             judged_by=self._judged_by if report is not None else self._failed_by,
             status=found.status,
             failure_kind=found.failure_kind,
@@ -173,7 +181,7 @@ def _chunks(requests: Sequence[Request], settings: ScanSettings, limits: TaskLim
     size = 0
     for request in requests:
         taken.append(request)
-        size += _size(Path(request.member.path))
+        size += _size(request.member)
         if len(taken) >= most or size >= _BYTES_OF_A_CHUNK:
             yield Chunk(tuple(taken), settings, limits)
             taken, size = [], 0
@@ -181,10 +189,12 @@ def _chunks(requests: Sequence[Request], settings: ScanSettings, limits: TaskLim
         yield Chunk(tuple(taken), settings, limits)
 
 
-def _size(path: Path) -> int:
-    """Bytes of a file; a folder is not walked for it, and counts as a small bundle."""
+def _size(member: Member) -> int:
+    """Bytes of a file or of what a storage has; a folder is not walked for it, and counts as a small bundle."""
+    if member.size is not None:
+        return member.size
     try:
-        return path.stat().st_size if path.is_file() else 1 << 20
+        return Path(member.path).stat().st_size if Path(member.path).is_file() else 1 << 20
     except OSError:
         return 0
 

@@ -48,6 +48,7 @@ class Entry:
     bundle: str
     labels: tuple[tuple[str, str], ...]
     content_sha256: str | None
+    etag: str | None
     judged_by: str
     status: str
     failure_kind: str | None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 from loganalyzer.fleet.collection import Member
 from loganalyzer.intake import Limits
-from loganalyzer.redact import RedactMode
+from loganalyzer.redact import RedactMode, Redactor
 
 #: ``scanned``; ``unchanged``: the content is the one that is known, nothing was read but its bytes; ``failed``: there
 #: is no report.
@@ -33,6 +34,10 @@ class ScanSettings:
     key: str | None = None
     rules: tuple[tuple[str, str], ...] = ()
 
+    def redactor(self) -> Redactor:
+        """A new one, which has seen nothing yet."""
+        return Redactor(self.redact, bytes.fromhex(self.key) if self.key is not None else None)
+
 
 @dataclass(frozen=True, slots=True)
 class TaskLimits:
@@ -44,10 +49,19 @@ class TaskLimits:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One bundle to scan; with the content that is known of it, if its report is still what a scan would say."""
+    """One bundle to scan; with the content that is known of it, if its report is still what a scan would say.
+
+    ``copy``: where the machine that scans has the bundle, if not at the path of the member.
+    """
 
     member: Member
     known_sha256: str | None = None
+    copy: str | None = None
+
+    @property
+    def path(self) -> Path:
+        """What is read."""
+        return Path(self.copy or self.member.path)
 
 
 @dataclass(frozen=True, slots=True)

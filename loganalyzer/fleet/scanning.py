@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -35,16 +36,16 @@ def main() -> None:
 
 def scanned(request: Request, settings: ScanSettings) -> tuple[Found, bytes]:
     """What a scan finds in the bundle, and its report; no bytes if there is none."""
-    redactor = Redactor(settings.redact, bytes.fromhex(settings.key) if settings.key is not None else None)
+    redactor = settings.redactor()
     content = None
     try:
-        content = content_sha256(Path(request.member.path))
+        content = content_sha256(request.path)
         if content == request.known_sha256:
             return Found("unchanged", redactor.text(request.member.name), content), b""
         options = ScanOptions(
             settings.limits, settings.time_zone, redact=settings.redact != "off", rules=settings.rules
         )
-        result = scan([request.member.path], options, redactor=redactor)
+        result = scan([request.path], options, redactor=redactor)
     except LogAnalyzerError as error:
         return _failed(request, redactor, "input", error.what, content), b""
     except OSError as error:
@@ -54,7 +55,10 @@ def scanned(request: Request, settings: ScanSettings) -> tuple[Found, bytes]:
         text = f"internal error: {type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
         return _failed(request, redactor, "fault", text, content), b""
     found = Found("scanned", redactor.text(request.member.name), content, result.recognised, len(result.unread))
-    return found, to_json(result.report)
+    report = result.report
+    if request.copy is not None:
+        report = replace(report, bundle=replace(report.bundle, path=redactor.text(request.member.path)))
+    return found, to_json(report)
 
 
 def _failed(request: Request, redactor: Redactor, kind: FailureKind, why: str, content: str | None) -> Found:

@@ -33,6 +33,7 @@ COLUMNS: Final[Mapping[str, tuple[tuple[str, pa.DataType, str], ...]]] = {
         ("bundle", _TEXT, "The name of the bundle: its path below the collection, or as its manifest has it."),
         ("labels", _LABELS, "What a manifest says of it: name and value of each further column."),
         ("content_sha256", _TEXT, "Hash of the bundle as it lay there; null if it was not read."),
+        ("etag", _TEXT, "What object storage changes with the content of the bundle; null for a bundle on disk."),
         (
             "judged_by",
             _TEXT,

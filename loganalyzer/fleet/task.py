@@ -10,15 +10,17 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextvars import ContextVar
-from pathlib import Path
+from dataclasses import replace
 from typing import Final
 
 import msgspec
 import psutil
 
+from loganalyzer.errors import LogAnalyzerError
 from loganalyzer.evtx.child import Child, FailedError
 from loganalyzer.fleet.content import content_sha256
 from loganalyzer.fleet.outcome import Chunk, FailureKind, Found, Outcome, Request, TaskLimits
+from loganalyzer.fleet.storage import TooSlowError, at_hand, is_url
 
 #: A process may be ended from outside: by the system for want of memory, or by an operator. That is tried again.
 TRIES: Final = 3
@@ -56,11 +58,24 @@ class _Scanner:
     def __init__(self, chunk: Chunk) -> None:
         self._limits = chunk.limits
         self._settings = msgspec.json.encode(chunk.settings)
+        self._redactor = chunk.settings.redactor()
         # -P: a bundle may lie in the current folder, and hold a module of any name
         command = (sys.executable, "-P", "-m", "loganalyzer.fleet.scanning")
         self._child = Child("the scan", command, _LARGEST_ANSWER)
 
     def outcome(self, request: Request) -> Outcome:
+        """What becomes of one bundle; of one in object storage a copy is scanned."""
+        try:
+            with at_hand(request.member.path, self._limits.seconds) as path:
+                here = str(path) if is_url(request.member.path) else None
+                return self._scanned(replace(request, copy=here))
+        except LogAnalyzerError as error:
+            return failed(request, "input", self._redactor.text(error.what))
+        except OSError as error:
+            kind: FailureKind = "time" if isinstance(error, TooSlowError) else "input"
+            return failed(request, kind, self._redactor.text(error.strerror or str(error)))
+
+    def _scanned(self, request: Request) -> Outcome:
         deaths: list[str] = []
         while len(deaths) < TRIES and not stopped():
             answer, kind, why = self._asked(msgspec.json.encode(request))
@@ -102,7 +117,7 @@ def failed(request: Request, kind: FailureKind, why: str) -> Outcome:
     """The outcome of a bundle that has no report, for a reason that is not the bundle's text."""
     content = None
     with contextlib.suppress(OSError):
-        content = content_sha256(Path(request.member.path))
+        content = content_sha256(request.path)
     return Outcome(request.member, Found("failed", content_sha256=content, failure_kind=kind, failure=why))
 
 
