@@ -476,6 +476,7 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("scanned_once")
 def test_the_command_tells_each_number_as_json(call: Callable[..., Said], labelled: Path) -> None:
     said = call("--cases", labelled, "-f", "json", "--jobs", 1)
@@ -514,6 +515,7 @@ def test_the_command_tells_each_number_as_json(call: Callable[..., Said], labell
     }
 
 
+@pytest.mark.slow
 def test_several_processes_give_the_same_answers_in_the_same_order(labelled: Path) -> None:
     cases = [Case(labelled / name, FAILING) for name in ("wrong", "healthy", "right")]
     answers = answers_to(cases, 2, ScanOptions())

@@ -570,6 +570,7 @@ def test_a_definition_that_holds_itself_as_a_value_is_refused_and_its_neighbours
     assert TOO_MUCH in reasons(parsed)[0]
 
 
+@pytest.mark.slow
 def test_many_small_bombs_are_read_only_up_to_a_bound_for_their_chunk() -> None:
     def make(at: int, number: int) -> bytes | None:
         return bomb_at(at, 20, 1, number) if at + 1200 < CHUNK else None

@@ -260,6 +260,7 @@ def test_of_columns_that_differ_only_in_case_the_second_is_renamed_and_says_so(c
     assert told["ProcessId"] is None
 
 
+@pytest.mark.slow
 def test_names_of_tables_are_letters_digits_and_underscores(call: Call, tmp_path: Path) -> None:
     events = [evtx({"a": "1"}, channel=channel) for channel in ("Ab/Cd", "ab_cd", "../../x", "con", "é" * 300)]
     for number, data in enumerate(events):

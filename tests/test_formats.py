@@ -57,6 +57,7 @@ def test_without_a_bundle_every_parser_is_listed(call: Call) -> None:
     assert "waagent_log" in call().out
 
 
+@pytest.mark.slow
 def test_every_file_has_a_row_with_the_parser_of_a_scan_and_its_reason(call: Call) -> None:
     bundle = SAMPLES / "windows-applocker.zip"
     coverage = {one.source: one for one in scan([bundle], ScanOptions()).report.coverage if one.status != "archive"}

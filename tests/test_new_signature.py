@@ -109,6 +109,7 @@ def test_a_new_correlation_is_in_order_for_every_type_and_kind_of_rows(
     assert correlation.attribution.cause == CAUSE
 
 
+@pytest.mark.slow
 def test_the_columns_that_templates_ask_for_exist() -> None:
     columns: dict[str | None, set[str]] = {}
     for parser in parsers():
@@ -123,6 +124,7 @@ def test_the_columns_that_templates_ask_for_exist() -> None:
     assert len(OWN_CATEGORIES & columns.keys()) >= 6
 
 
+@pytest.mark.slow
 def test_every_key_has_a_comment_and_the_log_source_its_columns(call: Call) -> None:
     status, text, _ = call("signatures", "new", "my_rule", "--cause", CAUSE)
     assert status == 0

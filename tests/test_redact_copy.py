@@ -83,6 +83,7 @@ def test_text_keeps_its_lines(tmp_path: Path) -> None:
         assert (copy / file).read_bytes().count(b"\n") == data.count(b"\n"), file
 
 
+@pytest.mark.slow
 def test_an_event_log_of_a_copy_has_sound_checksums_and_the_same_records(tmp_path: Path) -> None:
     copy = copied(BUNDLES / "windows-applocker.zip", tmp_path / "copy", "--redact", "all")
     logs = list(copy.rglob("*.evtx"))

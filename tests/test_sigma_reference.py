@@ -178,6 +178,7 @@ NAMES = ("x_1", "x_2", "y", "_hidden")
 SHAPES = st.tuples(st.fixed_dictionaries(dict.fromkeys(NAMES, DETECTIONS)), CONDITIONS)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.lists(SHAPES, min_size=4, max_size=12), EVENTS)
 def test_the_engine_agrees_with_a_plain_evaluator(shapes: list[tuple[Event, Any]], events: list[Event]) -> None:

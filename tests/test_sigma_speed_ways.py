@@ -153,6 +153,7 @@ def frames(draw: st.DrawFn) -> EventFrame:
     st.sampled_from([0, 0, matching.MANY]),
     st.sampled_from([2, matching.BATCH]),
 )
+@pytest.mark.slow
 def test_many_rules_at_once_find_what_each_finds_alone(
     shapes: list[tuple[Condition, LogSource]], given_frames: list[EventFrame], many: int, batch: int
 ) -> None:
