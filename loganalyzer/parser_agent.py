@@ -5,9 +5,13 @@ The daemon is the distribution's package and never updates itself, the ExtHandle
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import polars as pl
 
 from loganalyzer.parser import Grammar
+from loganalyzer.schema import SHARED_COLUMNS, EventFrame, LogSource
 
 OLDEST = r"^(?P<ts>\d{4}/\d\d/\d\d \d\d:\d\d:\d\d)(?: |$)(?:(?P<level>ERROR|WARNING):)?"
 LOCAL = r"^(?P<ts>\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{6}) (?P<level>VERBOSE|INFO|WARNING|ERROR)"
@@ -53,6 +57,32 @@ BARE_AGENT_GRAMMARS = (
 )
 
 _STAMP = r"^(\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d\.\d{6}Z?) (?:VERBOSE|INFO|WARNING|ERROR)(?: |$)"
+
+
+#: The log of the agent, and what a line of it has beside the shared columns, wherever it stands.
+WAAGENT = LogSource("linux", "waagent")
+_OWN_COLUMNS = ("handler", "handler_version")
+
+
+def with_borrowed_agent_lines(frames: Sequence[EventFrame]) -> tuple[EventFrame, ...]:
+    """The frames; where the agent's own log is missing, its lines in other logs stand in for it.
+
+    They go over from the frames of those logs, so that no line is an event of two log sources. One that several logs
+    have is taken from the first of them.
+    """
+    if any(frame.logsource == WAAGENT for frame in frames):
+        return tuple(frames)
+    lent, left = list[pl.DataFrame](), list[EventFrame]()
+    for frame in frames:
+        is_agent = pl.col("agent_stamp").is_not_null() if "agent_stamp" in frame.rows.columns else pl.lit(False)
+        lent.append(frame.rows.filter(is_agent))
+        left.append(replace(frame, rows=frame.rows.filter(~is_agent)))
+    if all(rows.is_empty() for rows in lent):
+        return tuple(frames)
+    rows = pl.concat((rows for rows in lent if rows.height), how="diagonal_relaxed")
+    rows = rows.unique(("agent_stamp", "log.level", "message"), keep="first", maintain_order=True)
+    own = EventFrame(WAAGENT, rows.select(*SHARED_COLUMNS, *_OWN_COLUMNS), borrowed=True)
+    return tuple(sorted((*(one for one in left if one.rows.height), own), key=lambda one: str(one.logsource)))
 
 
 def take_agent_lines_apart(rows: pl.DataFrame) -> pl.DataFrame:

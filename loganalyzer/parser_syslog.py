@@ -143,8 +143,9 @@ def read_syslog(
     """Reads lines of a syslog daemon or of ``journalctl``: what was cut, and its rows.
 
     Rows have the shared columns, ``grammar`` and ``facility``, ``priority`` (severity as a number, 0 is worst),
-    ``relay``, ``boot_seconds``, ``handler``, ``handler_version``, ``msgid``, ``structured_data``. A line of the Linux
-    agent inside a message is taken apart: its text is the message, its time and level go before those of the line.
+    ``relay``, ``boot_seconds``, ``handler``, ``handler_version``, ``agent_stamp``, ``msgid``, ``structured_data``. A
+    line of the Linux agent inside a message is taken apart: its text is the message, its time and level go before
+    those of the line.
     ``first`` are grammars of further lines, with ``ts`` and ``msg`` only; they have no time.
     """
     has_times = re.search(_ANY_HEAD, text_head(source.data[:HEAD_SIZE]), re.MULTILINE) is not None
@@ -237,7 +238,7 @@ def _with_times(rows: pl.DataFrame, context: ParseContext, known: Known) -> pl.D
         pl.coalesce("boot_seconds", pl.col("stamp").str.extract(r"^\[ *([\d.]+)\]$").cast(pl.Float64)),
     )
     return rows.drop(
-        *("stamp", "agent_stamp", "year", "month_day", "clock", "zone", "full_year", "year_why", "wall", "exact"),
+        *("stamp", "year", "month_day", "clock", "zone", "full_year", "year_why", "wall", "exact"),
         *("offset", "said", "said_utc"),
     )
 

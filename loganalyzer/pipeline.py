@@ -28,6 +28,7 @@ from loganalyzer.intake.layout import Layout, place, recognise_layout, relative
 from loganalyzer.known_files import is_private, known_file
 from loganalyzer.near_misses import near_misses
 from loganalyzer.parser import ParseContext, Parsed
+from loganalyzer.parser_agent import with_borrowed_agent_lines
 from loganalyzer.plugins import GROUPS, blame, check_switch, installed, watch
 from loganalyzer.redact import Redactor, is_secret_file, redact_report
 from loganalyzer.registry import Choice, Recognised, parsers
@@ -295,7 +296,8 @@ def read(
     leaves.sort(key=lambda leaf: (relative(leaf.path, layout.root), leaf.sha256))
     leaves = _with_years(leaves, context)
     idle = tuple(one for one in options.choices if not any(one.fits(path) for path in paths))
-    return Reading(layout, tuple(leaves), tuple(skipped), tuple(archives), _frames(leaves, layout), idle)
+    frames = with_borrowed_agent_lines(_frames(leaves, layout))
+    return Reading(layout, tuple(leaves), tuple(skipped), tuple(archives), frames, idle)
 
 
 class _Leaves:

@@ -103,10 +103,14 @@ class LogSource:
 
 @dataclass(frozen=True, slots=True)
 class EventFrame:
-    """Events of one log source, as columns. ``rows`` has at least ``SHARED_COLUMNS``."""
+    """Events of one log source, as columns. ``rows`` has at least ``SHARED_COLUMNS``.
+
+    ``borrowed``: they stood in other logs, so that nothing can be said of what is not among them.
+    """
 
     logsource: LogSource
     rows: pl.DataFrame
+    borrowed: bool = False
 
 
 def conform(rows: pl.DataFrame, **constants: str | None) -> pl.DataFrame:

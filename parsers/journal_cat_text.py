@@ -50,7 +50,7 @@ class JournalCatText:
         ]
         found = listing(source, self.logsource, lines, rows, {}, bad)
         [frame] = found.frames
-        apart = take_agent_lines_apart(frame.rows).drop("agent_stamp", strict=False)
+        apart = take_agent_lines_apart(frame.rows)
         return replace(found, frames=(EventFrame(self.logsource, conform(apart)),))
 
 

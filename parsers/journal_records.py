@@ -139,7 +139,7 @@ class JournalRecords:
             return rejected_whole(source, "no entry of a journal in it: no time in any of its fields")
         found = listing(source, self.logsource, lines, [_row(*one) for one in entries], _COLUMNS, rejected)
         [frame] = found.frames
-        rows = take_agent_lines_apart(frame.rows).drop("agent_stamp")
+        rows = take_agent_lines_apart(frame.rows)
         return replace(found, frames=(EventFrame(self.logsource, conform(rows)),))
 
 

@@ -112,7 +112,7 @@ def spans(
                 known[0] if known else None,
                 known[-1] if known else None,
                 tuple(gaps[:MOST_GAPS]),
-                str(path) not in damaged,
+                str(path) not in damaged and not frame.borrowed,
                 dict(columns),
                 undated=not known and rows["time.assumed"].null_count() < rows.height,
                 torn=str(path) in torn,

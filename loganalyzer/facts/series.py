@@ -40,6 +40,8 @@ _TOLERANCE = 1.5
 
 #: A log with fewer beats than this has no rhythm that could be missed.
 _LEAST_BEATS = 3
+#: Entries of a log that has them of all levels: one of them is of level INFO.
+_MANY = 20
 
 
 def rhythms(frames: Sequence[EventFrame], rows: Sequence[SeriesRow]) -> Mapping[LogSource, timedelta]:
@@ -55,17 +57,30 @@ def rhythms(frames: Sequence[EventFrame], rows: Sequence[SeriesRow]) -> Mapping[
 def gap_frames(
     frames: Sequence[EventFrame], table: Sequence[SeriesRow], damaged: frozenset[str] = frozenset()
 ) -> list[EventFrame]:
-    """One frame a log source (``category: gap``), rows by time. ``damaged``: sources not read to their end."""
+    """One frame a log source (``category: gap``), rows by time. ``damaged``: sources not read to their end.
+
+    Borrowed events have no silences, for nothing tells what else was written; and if the logs that lent them keep none
+    of level INFO, the end of an outage may be among those that they did not keep.
+    """
     rows: dict[LogSource, list[dict[str, Any]]] = defaultdict(list)
     times = _times_by_log(frames)
     cut = _cut_logs(frames, damaged)
+    borrowed = [frame for frame in frames if frame.borrowed]
+    sifted = {frame.logsource for frame in borrowed if _is_sifted(frame.rows)}
     for entry in table:
+        unseen = frozenset(times) if entry.logsource in sifted else cut
         source = LogSource(entry.logsource.product, entry.logsource.service, "gap")
         good, bad = _found(frames, entry.good), _found(frames, entry.bad)
-        rows[source].extend(_outages(entry, by_time(good), by_time(bad), times, cut))
+        rows[source].extend(_outages(entry, by_time(good), by_time(bad), times, unseen))
         rows[source].extend(_outages_by_place(entry, good, bad, times))
-        rows[source].extend(_silences(entry, by_time(good), times, cut))
+        if all(frame.logsource != entry.logsource for frame in borrowed):
+            rows[source].extend(_silences(entry, by_time(good), times, cut))
     return [derived_frame(source, own, GAP_COLUMNS) for source, own in sorted(rows.items()) if own]
+
+
+def _is_sifted(rows: pl.DataFrame) -> bool:
+    """Whether so many entries, and none of level INFO, show that the log keeps no such entries."""
+    return rows.height >= _MANY and "INFO" not in rows["log.level"]
 
 
 def _found(frames: Sequence[EventFrame], patterns: Sequence[Pattern]) -> list[Hit]:
