@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -114,6 +115,8 @@ def test_what_is_known_is_not_scanned_again_and_what_changed_is(
     assert content(tmp_path / "ds") == before
     write_bundle(fleet / "vm00001.zip", random.Random("another"))
     write_bundle(fleet / "vm00009.zip", random.Random("new"))
+    (tmp_path / "ds/reports/00").mkdir(exist_ok=True)
+    (tmp_path / "ds/reports/00/0011223344556677-889900112233.json").write_text("of a run that was ended")
     assert batch(fleet, "-o", tmp_path / "ds") == 0
     assert "5 bundles: 2 scanned, 3 unchanged" in capsys.readouterr().err
     assert batch(fleet, "-o", tmp_path / "fresh") == 0
@@ -127,6 +130,37 @@ def test_other_options_that_a_report_depends_on_scan_again(tmp_path: Path, capsy
     capsys.readouterr()
     batch(fleet, "-o", tmp_path / "ds", "--tz", "Europe/Rome")
     assert "2 bundles: 2 scanned, 0 unchanged" in capsys.readouterr().err
+
+
+_RULE = """
+title: A rule of one's own
+id: 0d7d7b3e-7a7c-4f0e-9b43-2f8b7c1f0a11
+logsource: {{product: {product}}}
+detection: {{selection: {{message|contains: '{text}'}}, condition: selection}}
+"""
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_other_rules_scan_only_the_machines_that_they_speak_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fleet = write_fleet(tmp_path / "fleet", 2)
+    rule = tmp_path / "own.yml"
+    batch(fleet, "-o", tmp_path / "ds")
+    for product, text, told in (
+        ("windows", "one", "0 scanned, 2 unchanged"),
+        ("windows", "another", "0 scanned, 2 unchanged"),
+        ("linux", "another", "2 scanned, 0 unchanged"),
+        ("linux", "another", "0 scanned, 2 unchanged"),
+        ("macos", "another", "2 scanned, 0 unchanged"),  # a product that is not read, which each report tells
+    ):
+        rule.write_text(_RULE.format(product=product, text=text))
+        capsys.readouterr()
+        assert batch(fleet, "-o", tmp_path / "ds", "--rules", rule) == 0
+        assert told in capsys.readouterr().err
+        shutil.rmtree(tmp_path / "fresh", ignore_errors=True)
+        assert batch(fleet, "-o", tmp_path / "fresh", "--rules", rule) == 0
+        assert content(tmp_path / "ds") == content(tmp_path / "fresh")
 
 
 @pytest.mark.usefixtures("in_this_process")

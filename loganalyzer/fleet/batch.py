@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,9 +15,12 @@ import msgspec
 
 from loganalyzer.fleet.collection import Member
 from loganalyzer.fleet.dataset import Dataset, Entry, bits_for, part_name
-from loganalyzer.fleet.judged_by import judged_by
+from loganalyzer.fleet.judged_by import judged_alike, judged_by, rules_of
 from loganalyzer.fleet.outcome import PASSING, Chunk, Found, Outcome, Request, ScanSettings, TaskLimits
+from loganalyzer.fleet.rule_changes import EVERY, rules_in_use
 from loganalyzer.fleet.task import TRIES, failed, run_chunk
+from loganalyzer.report.json_report import to_json
+from loganalyzer.report.read_report import read_report
 
 #: A chunk is full with so many bundles, or bytes: starting a process must cost little beside it, and progress must
 #: show.
@@ -78,10 +81,14 @@ class _Run:
     def __init__(self, dataset: Dataset, settings: ScanSettings, limits: TaskLimits, ids: Iterable[str]) -> None:
         self._dataset = dataset
         self._redactor = settings.redactor()
-        self._judged_by = judged_by(settings)
+        self._rules = rules_in_use(settings)
+        dataset.keep_rules(self._rules)
+        self._judged_by = judged_by(settings, self._rules.digest)
         self._failed_by = hashlib.sha256(self._judged_by.encode() + msgspec.json.encode(limits)).hexdigest()[:12]
         self._superseded: dict[str, list[str]] = defaultdict(list)
         self._entries = dataset.entries()
+        self._products: Mapping[str, Set[str]] | None = None
+        self._changed_products: dict[str, Set[str]] = {}
         self._bits = bits_for(len({*self._entries, *ids}))
         self._unit_bits = min([self._bits, *(_bits_of(part) for part in dataset.parts())])
         self._of_unit: dict[str, set[str]] = defaultdict(set)
@@ -108,8 +115,22 @@ class _Run:
 
     def _can_stay(self, entry: Entry) -> bool:
         if entry.report is not None:
-            return entry.judged_by == self._judged_by and (self._dataset.folder / entry.report).is_file()
+            alike = entry.judged_by == self._judged_by or self._is_not_concerned(entry)
+            return alike and (self._dataset.folder / entry.report).is_file()
         return entry.judged_by == self._failed_by and entry.failure_kind not in PASSING
+
+    def _is_not_concerned(self, entry: Entry) -> bool:
+        """Whether all that differs from when the bundle was judged are rules of products of which it has no log."""
+        rules = rules_of(entry.judged_by)
+        if rules not in self._changed_products:
+            before = self._dataset.rules(rules)
+            self._changed_products[rules] = {EVERY} if before is None else self._rules.changed_products(before)
+        if not judged_alike(entry.judged_by, self._judged_by) or EVERY in self._changed_products[rules]:
+            return False
+        if self._products is None:
+            self._products = self._dataset.products()
+        own = self._products.get(entry.bundle_id)
+        return own is not None and not own & self._changed_products[rules]
 
     def take(self, outcome: Outcome) -> None:
         """Keeps what became of a bundle."""
@@ -130,7 +151,11 @@ class _Run:
         shown = found.shown or self._redactor.text(member.name)
         labels = tuple((name, self._redactor.text(value)) for name, value in member.labels)
         if found.status == "unchanged" and before is not None:
-            return replace(before, bundle=shown, labels=labels, etag=member.etag)
+            stays = replace(before, bundle=shown, labels=labels, etag=member.etag)
+            if before.report is None or before.judged_by == self._judged_by:
+                return stays
+            anew = self._dataset.write_report(member.id, self._counted_anew(before.report))
+            return replace(stays, judged_by=self._judged_by, report=anew)
         report = None if outcome.report is None else self._dataset.write_report(member.id, outcome.report)
         return Entry(
             bundle_id=member.id,
@@ -146,6 +171,11 @@ class _Run:
             recognised=found.recognised,
             unread=found.unread,
         )
+
+    def _counted_anew(self, path: str) -> bytes:
+        """A report that other rules leave as it is, with their number."""
+        report = read_report(self._dataset.folder / path)
+        return to_json(replace(report, catalogue=replace(report.catalogue, rules=len(self._rules.rules))))
 
     def publish(self, unit: str) -> None:
         """Writes the parts of a unit anew, if anything in it changed."""
@@ -164,6 +194,8 @@ class _Run:
         for unit in sorted(self._of_unit):
             self.publish(unit)
         self._dataset.forget_journal()
+        self._dataset.forget_reports({entry.report for entry in self._entries.values()})
+        self._dataset.forget_rules({rules_of(entry.judged_by) for entry in self._entries.values()})
 
     def _is_of(self, part: Path, unit: str) -> bool:
         bits, number = _bits_of(part), int(part.name.rpartition("-")[2])

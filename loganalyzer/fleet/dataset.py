@@ -17,7 +17,7 @@ import contextlib
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -28,6 +28,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from loganalyzer.errors import Location, UsageError
+from loganalyzer.fleet.rule_changes import RulesInUse
 from loganalyzer.fleet.schemas import COLUMNS, Row, report_columns, report_rows, schema
 from loganalyzer.report.read_report import read_report
 
@@ -114,6 +115,46 @@ class Dataset:
                 row["labels"] = tuple((one["name"], one["value"]) for one in row["labels"])
                 known[row["bundle_id"]] = Entry(**row)
         return {**known, **{one.bundle_id: one for one in self.journal()}}
+
+    def products(self) -> dict[str, Set[str]]:
+        """The products of the logs of each bundle that a part has, and its platform; nothing where that is unknown."""
+        found: dict[str, Set[str]] = {}
+        for part in self.parts():
+            of_part: dict[str, set[str]] = {}
+            for row in pq.read_table(part / "bundles.parquet", columns=["bundle_id", "platform"]).to_pylist():
+                if row["platform"] in ("linux", "windows"):
+                    of_part[row["bundle_id"]] = {row["platform"]}
+            rows = pq.read_table(part / "coverage.parquet", columns=["bundle_id", "logsource"]).to_pylist()
+            for row in rows:
+                sources = (row["logsource"] or "").split(", ")
+                of_part.get(row["bundle_id"], set()).update(one.partition("/")[0] for one in sources if one)
+            found |= of_part
+        return found
+
+    def keep_rules(self, rules: RulesInUse) -> None:
+        """Writes down by which rules bundles are judged from now on."""
+        new = self._work / "rules.new"
+        new.write_bytes(msgspec.json.encode(rules))
+        new.replace(self._work / f"rules-{rules.digest}.json")
+
+    def rules(self, digest: str) -> RulesInUse | None:
+        """The rules by which bundles were judged; null if nobody knows them any more."""
+        try:
+            return msgspec.json.decode((self._work / f"rules-{digest}.json").read_bytes(), type=RulesInUse)
+        except (OSError, msgspec.DecodeError):
+            return None
+
+    def forget_rules(self, but: Set[str]) -> None:
+        """Removes the rules by which no bundle is judged any more."""
+        for path in self._work.glob("rules-*.json"):
+            if path.stem.removeprefix("rules-") not in but:
+                path.unlink(missing_ok=True)
+
+    def forget_reports(self, but: Set[str | None]) -> None:
+        """Removes the reports that nothing names: of bundles that changed while a run that wrote them was ended."""
+        for path in self.folder.glob("reports/*/*.json"):
+            if path.relative_to(self.folder).as_posix() not in but:
+                path.unlink(missing_ok=True)
 
     def parts(self) -> list[Path]:
         """The folders of the parts, by name."""

@@ -1,11 +1,10 @@
-"""What a report depends on beside the bundle: this program, its rules and catalogue, plug-ins, and the options of the
-run.
-"""
+"""What a report depends on beside the bundle and the rules: this program, its catalogue, plug-ins, and the options."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
@@ -17,15 +16,27 @@ from loganalyzer.plugins import GROUPS, installed
 from loganalyzer.sigma.store import digest
 
 
-def judged_by(settings: ScanSettings) -> str:
-    """Twelve hexadecimal digits that change when a scan of the same bytes could say something else.
+def judged_by(settings: ScanSettings, rules: str) -> str:
+    """Two times twelve hexadecimal digits that change when a scan of the same bytes could say something else.
+
+    The latter are ``rules``, the digest of the rules; see `judged_alike`.
 
     A key of tokens is part of it by its hash alone, which tells nothing of a key of 16 random bytes.
     """
-    data = dict(_files(files("loganalyzer.signatures"), ""))
+    data = {path: text for path, text in _files(files("loganalyzer.signatures"), "") if not path.startswith("rules/")}
     plugins = sorted(str(one) for group in GROUPS for one in installed(group))
-    parts = [__version__, digest(data), *plugins, msgspec.json.encode(settings).decode()]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+    parts = [__version__, digest(data), *plugins, msgspec.json.encode(replace(settings, rules=())).decode()]
+    return f"{hashlib.sha256(chr(10).join(parts).encode()).hexdigest()[:12]}-{rules}"
+
+
+def judged_alike(one: str, other: str) -> bool:
+    """Whether two reports depend on the same but for the rules."""
+    return one.partition("-")[0] == other.partition("-")[0]
+
+
+def rules_of(judged: str) -> str:
+    """The digest of the rules."""
+    return judged.partition("-")[2]
 
 
 def _files(folder: Traversable, path: str) -> Iterator[tuple[str, str]]:

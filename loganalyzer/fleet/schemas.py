@@ -37,7 +37,7 @@ COLUMNS: Final[Mapping[str, tuple[tuple[str, pa.DataType, str], ...]]] = {
         (
             "judged_by",
             _TEXT,
-            "Hash of all else that the report depends on: this program, its rules and catalogue, and the options.",
+            "Hashes of what the report depends on besides: this program, its catalogue and the options; and the rules.",
         ),
         ("status", _TEXT, "scanned or failed."),
         ("failure_kind", _TEXT, "Why there is no report: input, fault, crash, time or memory; null if there is one."),
