@@ -56,7 +56,8 @@ BARE_AGENT_GRAMMARS = (
     Grammar("bare oldest", r"^(?P<ts>)(?P<level>ERROR|WARNING):(?P<msg>.*)$", "", "utc"),
 )
 
-_STAMP = r"^(\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d\.\d{6}Z?) (?:VERBOSE|INFO|WARNING|ERROR)(?: |$)"
+#: The stamp of a line that the agent wrote, and its level.
+ANY_AGENT_STAMP = r"^(\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d\.\d{6}Z?) (?:VERBOSE|INFO|WARNING|ERROR)(?: |$)"
 
 
 #: The log of the agent, and what a line of it has beside the shared columns, wherever it stands.
@@ -90,7 +91,8 @@ def take_agent_lines_apart(rows: pl.DataFrame) -> pl.DataFrame:
 
     Adds ``agent_stamp``, as the agent wrote it; null: the message is of another program.
     """
-    rows = rows.with_columns(pl.col("message").str.extract(_STAMP).alias("agent_stamp")).with_row_index("place")
+    stamp = pl.col("message").str.extract(ANY_AGENT_STAMP)
+    rows = rows.with_columns(stamp.alias("agent_stamp")).with_row_index("place")
     names = ("level", "thread", "logger", "handler", "handler_version", "msg")
     rest = rows.filter(pl.col("agent_stamp").is_not_null()).select("place", "message")
     parts = [pl.DataFrame(schema={"place": rows.schema["place"], **dict.fromkeys(names, pl.String)})]

@@ -29,6 +29,9 @@ _OTHER_SEVERITIES = {"panic": 0, "error": 3, "warn": 4}
 
 NO_YEAR = "the stamp has no year and nothing in the file tells it: the time is not known"
 SINCE_BOOT = "the stamp counts seconds since the machine started: the time is not known"
+PLACED = "seconds since the machine started, placed by a time that the kernel names"
+#: What the kernel says of the clock: seconds since 1970.
+CLOCK_SAID = r"setting system clock to .* UTC \((\d{9,10})\)|\baudit\((\d{9,10}\.\d{3}):\d+\)"
 
 MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 CLOCK = r"\d{1,2}:\d\d:\d{1,2}(?:[.,]\d{1,9})?"

@@ -8,6 +8,9 @@ import re
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
+#: What the console of a machine shows while nobody has logged in.
+_PROMPT = re.compile(rb"(?:^|[\r\n])[\w.-]{1,64} login: ?\Z")
+
 
 @dataclass(frozen=True)
 class Source:
@@ -33,9 +36,12 @@ class Source:
 
     @property
     def ends_torn(self) -> bool:
-        """Whether the last line has no end. A program ends its lines, so that a log of which this holds was cut."""
-        text = self.data[-64:].rstrip(b"\0")
-        return bool(text) and not text.endswith((b"\n", b"\r"))
+        """Whether the last line has no end. A program ends its lines, so that a log of which this holds was cut.
+
+        The prompt of a screen waits for its end.
+        """
+        text = self.data[-96:].rstrip(b"\0")
+        return bool(text) and not text.endswith((b"\n", b"\r")) and _PROMPT.search(text) is None
 
     @property
     def name(self) -> str:

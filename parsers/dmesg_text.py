@@ -24,7 +24,7 @@ from loganalyzer.parser import (
     parsed_log,
     read_entries,
 )
-from loganalyzer.parser_syslog import CLOCK, FACILITIES, MONTH, SEVERITIES, SINCE_BOOT
+from loganalyzer.parser_syslog import CLOCK, CLOCK_SAID, FACILITIES, MONTH, PLACED, SEVERITIES, SINCE_BOOT
 
 _LEVEL = r"(?:<(?P<pri>\d{1,3})>|(?P<facility>[a-z]+\d?) *:(?P<severity>[a-z]+) *: )?"  # -r, and -x
 _TEXT = r"(?: |$)(?:kernel: (?:\[ *\d+\.\d+\] )?)?(?P<msg>.*)$"
@@ -44,10 +44,6 @@ _CONTENT = re.sub(
     r"\?P<\w+>", "?:", f"^{_LEVEL}(?:{_SECONDS}|{_DATE}|{_ISO}|{_RELATIVE})(?: |$)(?!\\S+ [^\\s:\\[]+(?:\\[\\d+\\])?: )"
 )
 _NAME = r"(?:^|[/!]|truncated_+(?:var_log_)?|_)dmesg[^/!]*$"
-#: What the kernel says of the clock: seconds since 1970.
-_CLOCK_SAID = r"setting system clock to .* UTC \((\d{9,10})\)|\baudit\((\d{9,10}\.\d{3}):\d+\)"
-_PLACED = "seconds since the machine started, placed by a time that the kernel names"
-
 _DIFFERENCES = "the stamps are times since the line above, or have no year: the time is not known"
 
 
@@ -90,9 +86,9 @@ class DmesgText:
 def _with_times(rows: pl.DataFrame, context: ParseContext) -> pl.DataFrame:
     seconds = pl.col("seconds").cast(pl.Float64, strict=False)
     iso = pl.col("iso").str.replace(",", ".", literal=True).str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%:z", strict=False)
-    said = pl.coalesce(
-        pl.col("message").str.extract(_CLOCK_SAID, 1), pl.col("message").str.extract(_CLOCK_SAID, 2)
-    ).cast(pl.Float64, strict=False)
+    said = pl.coalesce(pl.col("message").str.extract(CLOCK_SAID, 1), pl.col("message").str.extract(CLOCK_SAID, 2)).cast(
+        pl.Float64, strict=False
+    )
     started = rows.select((said - seconds).alias("started"))["started"].drop_nulls()
     wall = pl.col("date").str.to_datetime("%b %e %T%.f %Y", time_unit="us", strict=False)
     if context.time_zone is None:
@@ -106,7 +102,7 @@ def _with_times(rows: pl.DataFrame, context: ParseContext) -> pl.DataFrame:
         placed = pl.from_epoch(micros.cast(pl.Int64, strict=False), time_unit="us").dt.replace_time_zone("UTC")
     why = (
         pl.when(seconds.is_not_null())
-        .then(pl.lit(SINCE_BOOT if started.is_empty() else _PLACED))
+        .then(pl.lit(SINCE_BOOT if started.is_empty() else PLACED))
         .when(local.is_not_null())
         .then(pl.lit(zone))
         .when(pl.col("grammar") == "relative")
@@ -139,7 +135,7 @@ def _samples() -> tuple[Sample, ...]:
             b"<5>[    1.000000] audit: type=2000 audit(1740795004.000:1): state=initialized\n"
             b"kern  :err   : [   61.500000] Out of memory: Killed process 4711 (python3)\n",
             (
-                {"@timestamp": started, "time.assumed": _PLACED, "message": "Command line: BOOT_IMAGE=/vmlinuz"},
+                {"@timestamp": started, "time.assumed": PLACED, "message": "Command line: BOOT_IMAGE=/vmlinuz"},
                 {"@timestamp": started + timedelta(seconds=1), "priority": 5, "log.level": "notice"},
                 {
                     "@timestamp": started + timedelta(seconds=61, milliseconds=500),
