@@ -63,6 +63,8 @@ ANY_AGENT_STAMP = r"^(\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d\.\d{6}Z?) (?:VERBO
 #: The log of the agent, and what a line of it has beside the shared columns, wherever it stands.
 WAAGENT = LogSource("linux", "waagent")
 _OWN_COLUMNS = ("handler", "handler_version")
+#: Lines of one of its entries.
+_MOST_LINES = 200
 
 
 def with_borrowed_agent_lines(frames: Sequence[EventFrame]) -> tuple[EventFrame, ...]:
@@ -75,15 +77,43 @@ def with_borrowed_agent_lines(frames: Sequence[EventFrame]) -> tuple[EventFrame,
         return tuple(frames)
     lent, left = list[pl.DataFrame](), list[EventFrame]()
     for frame in frames:
-        is_agent = pl.col("agent_stamp").is_not_null() if "agent_stamp" in frame.rows.columns else pl.lit(False)
-        lent.append(frame.rows.filter(is_agent))
-        left.append(replace(frame, rows=frame.rows.filter(~is_agent)))
-    if all(rows.is_empty() for rows in lent):
+        if "agent_stamp" in frame.rows.columns:
+            taken, rest = _entries_of_agent(frame.rows)
+            lent.append(taken)
+            left.append(replace(frame, rows=rest))
+        else:
+            left.append(frame)
+    rows = pl.concat([rows for rows in lent if rows.height] or [pl.DataFrame()], how="diagonal_relaxed")
+    if rows.is_empty():
         return tuple(frames)
-    rows = pl.concat((rows for rows in lent if rows.height), how="diagonal_relaxed")
     rows = rows.unique(("agent_stamp", "log.level", "message"), keep="first", maintain_order=True)
     own = EventFrame(WAAGENT, rows.select(*SHARED_COLUMNS, *_OWN_COLUMNS), borrowed=True)
     return tuple(sorted((*(one for one in left if one.rows.height), own), key=lambda one: str(one.logsource)))
+
+
+def _entries_of_agent(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The entries of the agent, and all other rows.
+
+    The agent hands on an entry of several lines at once; each becomes a line of the other log, with the same process.
+    What follows a line of the agent without a break and is of its process belongs to it.
+    """
+    is_head = pl.col("agent_stamp").is_not_null()
+    rows = rows.with_columns(is_head.cum_sum().over("log.file.path").alias("entry"))
+    entry = ["log.file.path", "entry"]
+    same = is_head | (pl.col("process.pid") == pl.col("process.pid").first().over(entry)).fill_null(False)
+    near = pl.int_range(pl.len()).over(entry) < _MOST_LINES
+    unbroken = (same & near).cast(pl.UInt8).cum_min().over(entry) == 1
+    rows = rows.with_columns((unbroken & (pl.col("entry") > 0)).alias("is_agent"))
+    joined = (
+        rows.filter("is_agent")
+        .group_by(entry, maintain_order=True)
+        .agg(
+            pl.col("message", "event.original").str.join("\n"),
+            pl.col("log.length").sum(),
+            pl.exclude("message", "event.original", "log.length").first(),
+        )
+    )
+    return joined.drop("entry", "is_agent"), rows.filter(~pl.col("is_agent")).drop("entry", "is_agent")
 
 
 def take_agent_lines_apart(rows: pl.DataFrame) -> pl.DataFrame:

@@ -35,6 +35,7 @@ _COLUMNS: Mapping[str, pl.DataType] = {
 _OPENING = re.compile(r"[\[{]")
 _MARK = re.compile(
     r'"(?:error|statusMessage)"\s*:\s*(?:\{|\[|"\s*\{)'
+    r'|\A\s*\[?\s*\{\s*"code"\s*:\s*"[A-Z]\w{3,80}"\s*,\s*"message"\s*:'
     r'|\A\s*\{\s*"(?:code|message|status)"\s*:(?=[^{}]{0,2000}"(?:message|code)"\s*:)(?=[^{}]{0,2000}"details"\s*:\s*\[)'
 )
 _CODE = re.compile(r'\\?"code\\?"\s*:\s*\\?"')
@@ -67,6 +68,12 @@ class AzureErrorJson:
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("az deployment group show -g <rg> -n <name> -o json > deployment-error.json",)
     samples: tuple[Sample, ...] = (
+        Sample(
+            "errors as a list, as the portal shows them",
+            "error.json",
+            b'[{"code":"MadeUpHandlerError","message":"The handler has reported a failure.\\r\\n"}]',
+            ({"kind": "error", "error_code": "MadeUpHandlerError", "depth": 0},),
+        ),
         Sample(
             "a refused call",
             "control-plane/error.json",

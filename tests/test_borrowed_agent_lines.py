@@ -92,3 +92,17 @@ def test_evidence_names_the_line_of_the_log_that_has_it(tmp_path: Path) -> None:
     report = judge([tmp_path], ScanOptions()).report
     [diagnosis] = [one for one in report.diagnoses if one.cause == "wireserver-blocked"]
     assert {(one.source, one.line) for one in diagnosis.evidence} == {("var/log/messages", 2)}
+
+
+def test_an_entry_of_several_lines_is_one_event_if_no_other_line_stands_between(tmp_path: Path) -> None:
+    head = at(
+        1, 10, " ERROR ExtHandler ExtHandler Event: name=WALinuxAgent, message=Told: Traceback (most recent call last):"
+    )
+    more = [f"Jun 10 01:10:01 web1 python3[900]: {text}" for text in ('  File "x.py", line 1', "ValueError: made up")]
+    other = "Jun 10 01:10:01 web1 python3[77]: not of the agent"
+    found = reading(tmp_path, {"var/log/messages": [head, *more, _KERNEL, more[1], head, other, more[1]]})
+    agent = rows(found, "waagent").select("log.line", "message", "log.length")
+    told = "Event: name=WALinuxAgent, message=Told: Traceback (most recent call last):"
+    assert agent["message"].to_list() == [f'{told}\n  File "x.py", line 1\nValueError: made up', told]
+    assert agent["log.length"][0] == sum(len(line) + 1 for line in (head, *more))
+    assert rows(found, "syslog")["log.line"].to_list() == [4, 5, 7, 8]
