@@ -25,9 +25,13 @@ from loganalyzer.parser_listing import (
 )
 
 _LOGSOURCE = LogSource("windows", "vss")
+#: States of writers from this one on are failures, each at a step (VSS_WRITER_STATE).
+_FIRST_FAILURE = 6
 
 #: ``kind``: writer, provider, shadow_copy, shadow_storage, volume or error. ``writer`` is the English name where the
 #: class id is known, else what was printed. ``last_error_code``: the HRESULT of the words; 0x00000000 for none.
+#: ``others_failed`` and ``others_well``: how many other writers of the same list are in a state of failure, and how
+#: many are not; where all have failed, none of them is to blame.
 _COLUMNS: Mapping[str, pl.DataType] = {
     "kind": pl.String(),
     "writer": pl.String(),
@@ -39,6 +43,8 @@ _COLUMNS: Mapping[str, pl.DataType] = {
     "state_text": pl.String(),
     "last_error": pl.String(),
     "last_error_code": pl.String(),
+    "others_failed": pl.Int64(),
+    "others_well": pl.Int64(),
     "provider": pl.String(),
     "provider_id": pl.String(),
     "provider_type": pl.String(),
@@ -271,6 +277,21 @@ class VssadminText:
             ),
         ),
         Sample(
+            "a list without its indentation and blank lines",
+            "vssadmin-writers.txt",
+            b"vssadmin 1.1 - Volume Shadow Copy Service administrative command-line tool\r\n"
+            b"Writer name: 'Contoso Ledger Writer'\r\nWriter Id: {aaaaaaaa-0000-0000-0000-200000000000}\r\n"
+            b"Writer Instance Id: {aaaaaaaa-0000-0000-0000-300000000000}\r\nState: [8] Failed\r\n"
+            b"Last error: No error\r\nWriter name: 'Contoso Mail Writer'\r\n"
+            b"Writer Id: {bbbbbbbb-0000-0000-0000-200000000000}\r\n"
+            b"Writer Instance Id: {bbbbbbbb-0000-0000-0000-300000000000}\r\nState: [1] Stable\r\n"
+            b"Last error: No error\r\n",
+            (
+                {"writer": "Contoso Ledger Writer", "state": 8, "others_failed": 0, "others_well": 1},
+                {"writer": "Contoso Mail Writer", "state": 1, "others_failed": 1},
+            ),
+        ),
+        Sample(
             "no list but an error",
             "vss_writers.txt",
             b"vssadmin 1.1 - Volume Shadow Copy Service administrative command-line tool\r\n\r\n"
@@ -311,7 +332,32 @@ class VssadminText:
             rows.append(row | cited(run))
         if not rows and source.data and not re.search(_BANNER, console_head(source.data), re.MULTILINE):
             return rejected_whole(source, "no writer, provider, shadow copy, storage association or volume in it")
+        for writers in _lists([row for row in rows if row["kind"] == "writer"]):
+            failed = [_has_failed(row) for row in writers]
+            for row, own in zip(writers, failed, strict=True):
+                row["others_failed"] = failed.count(True) - (own is True)
+                row["others_well"] = failed.count(False) - (own is False)
         return listing(source, self.logsource, lines, rows, _COLUMNS, rejected)
+
+
+def _lists(writers: Sequence[dict[str, object]]) -> list[list[dict[str, object]]]:
+    """The lists of a transcript: where a writer comes for the second time, another list has begun."""
+    lists: list[list[dict[str, object]]] = []
+    seen: set[tuple[object, object]] = set()
+    for row in writers:
+        name = (row["writer_name"], row.get("writer_instance_id"))
+        if name in seen or not lists:
+            lists.append([])
+            seen.clear()
+        seen.add(name)
+        lists[-1].append(row)
+    return lists
+
+
+def _has_failed(row: Mapping[str, object]) -> bool | None:
+    """Whether a writer is in a state of failure; null: its state was cut off."""
+    state = row.get("state")
+    return state >= _FIRST_FAILURE if isinstance(state, int) else None
 
 
 def _unfolded(line: Line) -> list[Line]:
@@ -329,10 +375,18 @@ def _unfolded(line: Line) -> list[Line]:
 
 
 def _items(paragraph: list[Line]) -> list[list[Line]]:
-    """A paragraph's items: each begins at a line that is not indented; shadow copies at their own id."""
+    """A paragraph's items: each begins at a line that is not indented; shadow copies at their own id.
+
+    Where a page or a mail took the indentation away, an item begins at its name, which alone is in quotes.
+    """
+    flat = all(line.indent == 0 for line in paragraph) and any(_QUOTED_NAME.match(line.text) for line in paragraph)
     items: list[list[Line]] = []
+    named = False
     for line in paragraph:
-        if line.indent == 0 or not items:
+        is_name = bool(_QUOTED_NAME.match(line.text))
+        begins = is_name or not named if flat else line.indent == 0
+        named = named or is_name
+        if begins or not items:
             items.append([line])
         else:
             items[-1].append(line)
