@@ -67,7 +67,7 @@ _WIDEST = 64 * 1024
 _LATE = 5.0
 
 NO_STAMP = "the line has no stamp: the time is not known"
-_ABOVE = "the line has no stamp: it was written after the one above it that has"
+_ABOVE = "the line has no time of its own: it was written after the one above it that has one"
 _LOCAL = "local time of an unknown zone, read as UTC"
 
 
@@ -191,14 +191,15 @@ def _with_times(rows: pl.DataFrame, context: ParseContext) -> pl.DataFrame:
     why = (
         pl.when(pl.col("own").is_not_null())
         .then(pl.col("why"))
-        .when(pl.col("since").is_not_null())
-        .then(pl.lit(SINCE_BOOT))
         .when(above.is_not_null())
         .then(pl.concat_str(pl.lit(_ABOVE), above_why, separator="; ", ignore_nulls=True))
+        .when(pl.col("since").is_not_null())
+        .then(pl.lit(SINCE_BOOT))
         .otherwise(pl.lit(NO_STAMP))
     )
-    time = pl.when(pl.col("own").is_null() & pl.col("since").is_null()).then(above).otherwise(pl.col("own"))
-    rows = rows.with_columns(time.dt.replace_time_zone("UTC").alias("@timestamp"), why.alias("time.assumed"))
+    rows = rows.with_columns(
+        pl.coalesce("own", above).dt.replace_time_zone("UTC").alias("@timestamp"), why.alias("time.assumed")
+    )
     return rows.drop("boot", "exact", "local", "up", "since", "clock", "placed", "own", "why", "stamp")
 
 

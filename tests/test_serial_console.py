@@ -57,7 +57,15 @@ def test_a_line_without_a_stamp_is_no_older_than_the_one_above_and_says_so() -> 
     text = KERNEL + STATES + "[    3.000000] rtc_cmos: setting system clock to 2025-06-10T01:00:03 UTC (1749517203)\n"
     [state] = parsed(text).frames[1].rows.iter_rows(named=True)
     assert state["@timestamp"] == datetime(2025, 6, 10, 1, 0, 2, tzinfo=UTC)
-    assert "no stamp" in state["time.assumed"]
+    assert "no time of its own" in state["time.assumed"]
+
+
+def test_seconds_that_nothing_places_are_no_older_than_a_stamp_above_them_in_the_same_start() -> None:
+    text = "[    7.000000] hv_vmbus: registering\n" + AGENT + "[   48.000000] cloud-init[612]: no datasource found\n"
+    text += "[    1.000000] Linux version 6.8.0-1031-azure\n"
+    kernel, others = (frame.rows for frame in parsed(text).frames)
+    assert kernel["@timestamp"].to_list() == [None, None]
+    assert others["@timestamp"].to_list() == [datetime(2025, 6, 10, 1, 0, 20, 250_000, tzinfo=UTC)] * 2
 
 
 def test_local_stamps_of_the_agent_are_read_in_the_zone_that_is_given() -> None:
