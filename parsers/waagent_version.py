@@ -26,6 +26,8 @@ _ERROR = re.compile(
     r"^(?:[A-Za-z_][\w.]*(?:Error|Exception|DistributionNotFound)\b(?:: .*)?"
     r"|\S*(?:sh|sudo|env)\b.*(?:waagent|python)\S*: .*(?:not found|No such file|bad interpreter|Permission denied).*)$"
 )
+#: What stands between an error and the one that came of it.
+_GOES_ON = re.compile(r"^(?:During handling of the above exception|The above exception was the direct cause)")
 _IN_TRACEBACK = re.compile(r"^(?:Traceback \(most recent call last\):|\s+\S.*)$")
 
 
@@ -66,6 +68,18 @@ class WaagentVersion:
             ),
         ),
         Sample(
+            "an agent of the goal state, and an error that came of another one",
+            "answer.txt",
+            b"Traceback (most recent call last):\n"
+            b'  File "bin/WALinuxAgent-2.9.1.1-py3.8.egg/azurelinuxagent/common/future.py", line 77, in get\n'
+            b"AttributeError: module 'platform' has no attribute '_supported_dists'\n\n"
+            b"During handling of the above exception, another exception occurred:\n\n"
+            b"Traceback (most recent call last):\n"
+            b'  File "bin/WALinuxAgent-2.9.1.1-py3.8.egg/__main__.py", line 4, in <module>\n'
+            b"ModuleNotFoundError: No module named 'distro'\n",
+            ({"key": "error", "value": "ModuleNotFoundError: No module named 'distro'", "log.line": 9},),
+        ),
+        Sample(
             "no agent where the shell looks for it",
             "waagent_version.txt",
             b"bash: waagent: command not found\n",
@@ -82,8 +96,11 @@ class WaagentVersion:
     def parse(self, source: Source, context: ParseContext) -> Parsed:
         """Rows by line; a line that is none of the output's is rejected."""
         lines = console_lines(source.data)
-        rows, rejected = [], []
+        rows, rejected = list[dict[str, object]](), []
         for line in lines:
+            if _GOES_ON.match(line.text):  # the error above is not what it ended with
+                rows = [row for row in rows if row["key"] != "error"]
+                continue
             found = dict(_values(line.text.strip()))
             rows += [
                 cited([line]) | {"key": key, "value": value, "effective": True, "message": line.text.strip()}
@@ -94,9 +111,10 @@ class WaagentVersion:
         return listing(source, self.logsource, lines, rows, _COLUMNS, rejected)
 
 
+_FILE = r"(?:/waagent\", line \d+, in <module>|/azurelinuxagent/\S+\.py\", line \d|WALinuxAgent-\d\S*\.py\", line \d)"
 _HEAD = (
     r"^WALinuxAgent-\d+(?:\.\d+)+ running on \S.*\s+Python: \d"
-    r'|^Traceback \(most recent call last\):\r?\n  File "\S*/waagent", line \d+, in <module>'
+    rf'|^Traceback \(most recent call last\):\r?\n  File "\S*{_FILE}'
     r"|\A(?:\S*[$#>] ?waagent .*\n)?\S*(?:sh|sudo): (?:line \d+: |\d+: )?(?:\S*/)?waagent: (?:command )?not found"
 )
 

@@ -19,6 +19,7 @@ from loganalyzer.facts.reported_errors import REPORTED_ERROR, reported_error_fra
 from loganalyzer.facts.rotation import part_of
 from loganalyzer.facts.series import gap_frames, rhythms
 from loganalyzer.facts.tables import Tables, load_tables
+from loganalyzer.facts.tracebacks import traceback_frames
 from loganalyzer.schema import DERIVED_COLUMNS, EventFrame
 
 __all__ = [
@@ -76,6 +77,7 @@ def derive(
         *fact_frames(events, tables.facts),
         *reported_error_frames(events),
         *clock_frames(events),
+        *traceback_frames(events, tables.tracebacks),
         *gap_frames(events, tables.series, damaged | torn),
         *operation_frames(events, tables.operations),
         *attempt_frames(found, platform),

@@ -83,8 +83,32 @@ class StepRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Owner:
+    """A program that tracebacks are told to be of: by a file that they name, else by unit or process (regexes)."""
+
+    object: str
+    file: str
+    unit: str | None
+    process: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TracebackTable:
+    """How tracebacks of Python are found, and whose they are.
+
+    ``lines``: the entries that hold a part of one. ``owners``: the first that fits counts. ``python``: files that run
+    in every program. ``alive``: entries by object that show a program at work.
+    """
+
+    lines: Pattern
+    owners: tuple[Owner, ...]
+    python: str
+    alive: Mapping[str, Pattern]
+
+
+@dataclass(frozen=True, slots=True)
 class Tables:
-    """All four tables, and what else is said of attempts.
+    """All five tables, and what else is said of attempts.
 
     ``outcomes``: what a numeric code means. ``phases``: those of the work in their order. ``watch``: the sources in
     which a command shows when it comes. ``ends``: the logs that tell how each of their attempts ended.
@@ -94,6 +118,7 @@ class Tables:
     facts: tuple[FactRow, ...]
     series: tuple[SeriesRow, ...]
     operations: tuple[OperationRow, ...]
+    tracebacks: TracebackTable
     steps: tuple[StepRow, ...]
     outcomes: Mapping[str, str]
     phases: tuple[str, ...]
@@ -133,6 +158,7 @@ def load_tables() -> Tables:
             OperationRow(_one_of(row["result"], Result), _pattern(row, "operations.yml"))
             for row in _read("operations.yml")["operations"]
         ),
+        tracebacks=_tracebacks(),
         steps=tuple(
             StepRow(_one_of(row["step"], Step), row.get("phase"), _pattern(row, "attempts.yml"))
             for row in attempts["steps"]
@@ -148,6 +174,16 @@ def load_tables() -> Tables:
     )
 
 
+def _tracebacks() -> TracebackTable:
+    table = _read("tracebacks.yml")
+    return TracebackTable(
+        _pattern(table["lines"], "tracebacks.yml"),
+        tuple(Owner(one["object"], one["file"], one.get("unit"), one.get("process")) for one in table["owners"]),
+        table["python"],
+        {one["object"]: _pattern(one, "tracebacks.yml") for one in table["alive"]},
+    )
+
+
 def _read(name: str) -> dict[str, Any]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     text = files("loganalyzer.signatures").joinpath("derived", name).read_text(encoding="utf-8")
@@ -157,7 +193,7 @@ def _read(name: str) -> dict[str, Any]:
 
 def _pattern(row: Mapping[str, Any], table: str) -> Pattern:
     known = {"logsource", "regex", "unless", "each", "field", "where", "values", "columns"}
-    own = {"fact", "keep", "result", "step", "phase", "title", "source"}
+    own = {"fact", "keep", "result", "step", "phase", "title", "source", "object"}
     if unknown := set(row) - known - own:
         raise CatalogueError(f"unknown keys {sorted(unknown)}", Location(f"signatures/derived/{table}"))
     try:
