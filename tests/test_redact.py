@@ -293,3 +293,36 @@ def test_every_example_of_the_reference_patterns_changes() -> None:
     for pattern in patterns:
         for example in pattern["example_in"]:
             assert Redactor().text(example) != example, pattern["id"]
+
+
+_LINE_OF_KEY = "MzEfYyjiWA4R4/M2bS1GB4t7NXp98C3SC6dVMvDuictGeurT8jNbvJZHtCSuYEvu"
+
+
+@pytest.mark.parametrize("line", [_LINE_OF_KEY, f"{_LINE_OF_KEY}q8Xp0LmK2vN4"])
+def test_a_key_whose_lines_were_stamped_one_by_one_is_hidden_line_by_line(line: str) -> None:
+    entry = f"2026-03-01T02:10:00.000000Z INFO ExtHandler {line}"
+    assert line not in Redactor("tokens").text(entry)
+    assert line not in Redactor("tokens").text(f"{entry}\nnext")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "digest 9d5ed678fe57bcca610140957afab571a1d1c3e1f6d1f0f6b8e0ae9d1c2d3e4f",  # hexadecimal, as a hash is
+        f"{_LINE_OF_KEY} and more",
+        f"id-{_LINE_OF_KEY}",
+        f"{_LINE_OF_KEY}abc",
+        "token: expired",
+        "token: 12345",
+        "token: 0x1f2a3b",
+        "token: v1.2.3",
+        "token: none",
+    ],
+)
+def test_what_only_resembles_a_line_of_a_key_or_a_token_stays(text: str) -> None:
+    assert Redactor("tokens").text(text) == text
+
+
+@pytest.mark.parametrize("value", ["9f3k2", "abc123", "q1w2-e3r4"])
+def test_a_short_token_without_quotes_is_hidden_if_it_is_no_word_and_no_number(value: str) -> None:
+    assert value not in Redactor("tokens").text(f"session token: {value}, sent")

@@ -388,7 +388,15 @@ _OPENSSL: Final = ("pass:", "env:", "file:", "fd:")
 def _is_doubtful(name: Name, sep: str, value: str) -> bool:
     if name.form == "assigned" or value.startswith("-") or is_prose(value):
         return True
-    return name.kind == "token" and not sep.startswith(" ") and not _looks_random(value)
+    return name.kind == "token" and not sep.startswith(" ") and not _looks_random(value) and not _is_mixed(value)
+
+
+_MIXED: Final = re.compile(r"(?!0x)(?!v?\d+(?:\.\d+)+$)(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9_~+/=-]{5,}")
+
+
+def _is_mixed(value: str) -> bool:
+    """Whether letters and digits stand together, as in no word and no number: ``9f3k2``, not ``0x1f2a`` or ``v1.2``."""
+    return _MIXED.fullmatch(value) is not None
 
 
 _IDENTIFIED_BY: Final = compile_possessive(QUOTE)
@@ -438,7 +446,22 @@ def _read_payload(text: str, anchor: re.Match[str], depth: int) -> _Found:
     texts, is_cut = texts_behind(anchor.group()) if depth < _DEEPEST_PAYLOAD else ([], False)
     if is_cut or any(any(True for _ in find_secrets(inner, depth + 1)) for inner in texts):
         return _secret(text, anchor.start(), anchor.end(), "payload")
+    if not texts and _is_line_of_key(text, anchor):
+        return _secret(text, anchor.start(), anchor.end(), "private-key")
     return _Found(_behind_payload(anchor))
+
+
+#: Widths of the lines of a key in PEM and in MIME.
+_KEY_WIDTHS: Final = (64, 76)
+_LINE_OF_KEY: Final = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])[A-Za-z0-9+/]+=?=?")
+
+
+def _is_line_of_key(text: str, anchor: re.Match[str]) -> bool:
+    """Whether a line ends with what a line of a key looks like: a log that stamps each line takes a key apart."""
+    run, behind = anchor.group(), text[anchor.end() : anchor.end() + 2]
+    ends = not behind or behind[0] in "\r\n"
+    begins = anchor.start() == 0 or text[anchor.start() - 1].isspace()
+    return len(run) in _KEY_WIDTHS and ends and begins and _LINE_OF_KEY.fullmatch(run) is not None
 
 
 def _behind_payload(anchor: re.Match[str]) -> int:
