@@ -446,22 +446,24 @@ def _read_payload(text: str, anchor: re.Match[str], depth: int) -> _Found:
     texts, is_cut = texts_behind(anchor.group()) if depth < _DEEPEST_PAYLOAD else ([], False)
     if is_cut or any(any(True for _ in find_secrets(inner, depth + 1)) for inner in texts):
         return _secret(text, anchor.start(), anchor.end(), "payload")
-    if not texts and _is_line_of_key(text, anchor):
-        return _secret(text, anchor.start(), anchor.end(), "private-key")
+    if not texts and (end := _end_of_key_lines(text, anchor)):
+        return _secret(text, anchor.start(), end, "private-key")
     return _Found(_behind_payload(anchor))
 
 
-#: Widths of the lines of a key in PEM and in MIME.
-_KEY_WIDTHS: Final = (64, 76)
-_LINE_OF_KEY: Final = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])[A-Za-z0-9+/]+=?=?")
+#: Lines of a key as PEM and MIME have them, the first of which holds letters of both cases and digits.
+_KEY_LINES: Final = re.compile(
+    r"(?=[^a-z\n]*[a-z])(?=[^A-Z\n]*[A-Z])(?=[^0-9\n]*[0-9])"
+    r"(?:[A-Za-z0-9+/]{64}|[A-Za-z0-9+/]{62}==|[A-Za-z0-9+/]{63}=|[A-Za-z0-9+/]{76})(?=\r?\n|$)"
+    r"(?:\r?\n(?:[A-Za-z0-9+/]{64}|[A-Za-z0-9+/]{76})(?=\r?\n|$))*"
+)
 
 
-def _is_line_of_key(text: str, anchor: re.Match[str]) -> bool:
-    """Whether a line ends with what a line of a key looks like: a log that stamps each line takes a key apart."""
-    run, behind = anchor.group(), text[anchor.end() : anchor.end() + 2]
-    ends = not behind or behind[0] in "\r\n"
+def _end_of_key_lines(text: str, anchor: re.Match[str]) -> int:
+    """Where lines end that look like those of a key; 0: they do not. A log that stamps each line takes a key apart."""
     begins = anchor.start() == 0 or text[anchor.start() - 1].isspace()
-    return len(run) in _KEY_WIDTHS and ends and begins and _LINE_OF_KEY.fullmatch(run) is not None
+    found = _KEY_LINES.match(text, anchor.start()) if begins else None
+    return 0 if found is None else found.end()
 
 
 def _behind_payload(anchor: re.Match[str]) -> int:
