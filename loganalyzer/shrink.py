@@ -14,7 +14,8 @@ from typing import Final, TypeAlias, TypeVar
 
 from loganalyzer.errors import LogAnalyzerError
 from loganalyzer.pipeline import Scan, ScanOptions, scan
-from loganalyzer.report.model import Evidence, Report
+from loganalyzer.report.evidence_rows import evidence_rows
+from loganalyzer.report.model import Report
 
 Files: TypeAlias = Mapping[str, bytes]
 _Part = TypeVar("_Part")
@@ -114,7 +115,9 @@ class _Trial:
 
 
 def _needed_files(files: Files, report: Report, trial: _Trial) -> Files:
-    cited = {one.source for one in _evidence(report)} | {name for one in report.attempts for name in one.sources}
+    cited = {one.evidence.source for one in evidence_rows(report)} | {
+        name for one in report.attempts for name in one.sources
+    }
     only = {path: data for path, data in files.items() if path in cited}
     if only and len(only) < len(files) and trial.is_enough(only):
         files = only
@@ -164,19 +167,12 @@ def _near_cited(path: str, data: bytes, report: Report, lines: int, around: int)
 
 
 def _cited_lines(path: str, report: Report) -> Iterator[tuple[int, int | None, int | None]]:
-    for row in _evidence(report):
+    for row in (one.evidence for one in evidence_rows(report)):
         if row.source == path and row.line is not None:
             yield row.line, row.length, row.offset
         for one in (*row.bounds, *row.derived_from):
             if one.source == path and one.line is not None:
                 yield one.line, None, None
-
-
-def _evidence(report: Report) -> Iterator[Evidence]:
-    for diagnosis in report.diagnoses:
-        yield from diagnosis.evidence
-    for ruled_out in report.ruled_out:
-        yield from ruled_out.evidence
 
 
 def reduced(parts: Sequence[_Part], is_enough: Callable[[Sequence[_Part]], bool]) -> Sequence[_Part]:

@@ -13,7 +13,8 @@ from loganalyzer.facts import derive, load_tables
 from loganalyzer.pipeline import Leaf, Reading, bundle_digest
 from loganalyzer.redact import TOKEN, Redactor
 from loganalyzer.report.build import sha256_of
-from loganalyzer.report.model import Citation, Diagnosis, Evidence, Report, RuledOut
+from loganalyzer.report.evidence_rows import evidence_rows
+from loganalyzer.report.model import Citation, Evidence, Report
 from loganalyzer.report.quoting import ORIGINAL_LIMIT, cut
 from loganalyzer.schema import EventFrame
 
@@ -78,8 +79,7 @@ def verify(report: Report, reading: Reading) -> Verified:
 
 def _citations(report: Report) -> Iterator[tuple[_Cited, str]]:
     """Every cited entry with the rule that it stands for."""
-    said: tuple[Diagnosis | RuledOut, ...] = (*report.diagnoses, *report.ruled_out)
-    for row in (row for one in said for row in one.evidence):
+    for row in (one.evidence for one in evidence_rows(report)):
         yield row, row.rule_title
         for one in (*row.bounds, *row.derived_from):
             yield one, row.rule_title

@@ -17,6 +17,7 @@ from typing import Any
 
 import duckdb
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from lxml import etree
@@ -204,6 +205,20 @@ def test_the_tables_beside_a_report_are_those_of_export_and_redacted(scan: Calla
         assert [secret for secret in SECRETS if secret in shown] == []
     assert run(["scan", str(bundle), "-q", "-o", str(tmp_path / "c.json")]) == 1
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "c.json").read_bytes()
+
+
+def test_tables_that_only_an_earlier_run_had_are_gone_and_files_of_others_stay(
+    scan: Callable[..., Said], tmp_path: Path
+) -> None:
+    scan(BUNDLES / "windows-healthy", "-q", "-o", f"parquet:{tmp_path}")
+    others = {"mine.parquet": b"not Parquet at all", "attempts.txt": b"notes"}
+    for name, data in others.items():
+        (tmp_path / name).write_bytes(data)
+    pq.write_table(pa.table({"a": [1]}), tmp_path / "theirs.parquet")
+    scan(BUNDLES / "linux-healthy", "-q", "-o", f"parquet:{tmp_path}")
+    names = {path.name for path in tmp_path.iterdir()}
+    assert {"linux_waagent.parquet", "theirs.parquet", *others} <= names
+    assert not [name for name in names if name.startswith("windows_")]
 
 
 def test_secrets_are_hidden_in_every_format_unless_redaction_is_off(scan: Callable[..., Said], tmp_path: Path) -> None:

@@ -105,11 +105,10 @@ def _scanned(
 def _write_tables(judged: Judged | None, redactor: ColumnRedactor, folder: Path) -> None:
     """The tables that ``export`` writes, redacted as there."""
     from loganalyzer.tables.bundle import bundle_tables
-    from loganalyzer.tables.write import write_folder
+    from loganalyzer.tables.write import replace_folder
 
     assert judged is not None
-    tables = bundle_tables(judged, redactor)
-    write_folder(tables, "parquet", folder, force=True)
+    replace_folder(bundle_tables(judged, redactor), folder)
 
 
 def _show(report: Report, given: dict[str, Any]) -> None:

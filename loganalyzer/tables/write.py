@@ -84,6 +84,31 @@ def write_folder(tables: Sequence[Table], form: str, folder: Path, *, force: boo
     _write([(table, folder / f"{table.name}.{form}") for table in tables], form, force)
 
 
+def replace_folder(tables: Sequence[Table], folder: Path) -> None:
+    """The tables as Parquet, and no other ones of this program: those that only an earlier run had are removed.
+
+    Raises:
+        UsageError: the folder cannot be written.
+    """
+    write_folder(tables, "parquet", folder, force=True)
+    kept = {f"{table.name}.parquet" for table in tables}
+    for path in sorted(folder.glob("*.parquet")):
+        if path.name not in kept and not path.is_symlink() and _is_ours(path):
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise _cannot_write(path, error) from error
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether the metadata of a file names the schema of our tables."""
+    try:
+        metadata = parquet.read_schema(path).metadata or {}
+    except (OSError, pa.ArrowException):
+        return False
+    return bool(metadata.get(b"schema") == SCHEMA.encode())
+
+
 def write_file(table: Table, form: str, path: Path, *, force: bool) -> None:
     """One table to one file.
 
