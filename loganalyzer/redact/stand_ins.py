@@ -34,6 +34,7 @@ class StandIns:
         self._given: dict[str, str] = {}
         self._plain: set[str] = set()
         self._sid_domains: dict[str, str] = {}
+        self._going_on: dict[tuple[str, int, bool], Iterator[str]] = {}
 
     def is_one(self, value: str) -> bool:
         """Whether a value is a stand-in already."""
@@ -42,12 +43,23 @@ class StandIns:
     def of(self, token: str, kind: str, value: str) -> str:
         """The stand-in for the value of a token."""
         if token not in self._given:
-            made = next(one for one in _candidates(kind, value, self._sid_domains) if self._is_free(one))
+            made = next(one for one in self._candidates(kind, value) if self._is_free(one))
             self._given[token] = made
             self._plain.add(made.lower())
             if kind == "ip":
                 self._plain.add(made)
         return self._given[token]
+
+    def _candidates(self, kind: str, value: str) -> Iterator[str]:
+        """What could stand for a value. Of values of one shape it goes on behind what was tried: no candidate that was
+        not free becomes free again. A SID's depend on its domain.
+        """
+        if kind == "sid":
+            return _candidates(kind, value, self._sid_domains)
+        is_guid = _GUID.fullmatch(value) is not None
+        length = 0 if is_guid or kind in ("ip", "email") else len(value)
+        shape = ("guid" if is_guid else kind, length, (":" if kind == "ip" else ".") in value)
+        return self._going_on.setdefault(shape, _candidates(kind, value, self._sid_domains))
 
     def _is_free(self, made: str) -> bool:
         return made.lower() not in self._taken and made.lower() not in self._plain
