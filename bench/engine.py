@@ -35,12 +35,13 @@ from statistics import median
 import polars as pl
 
 from loganalyzer.facts import derive, load_tables
-from loganalyzer.pipeline import ScanOptions, builtin_rules, read
+from loganalyzer.pipeline import ScanOptions, read
 from loganalyzer.schema import EventFrame, LogSource
 from loganalyzer.sigma.ir import leaves, split_pattern
 from loganalyzer.sigma.load import load_rules
 from loganalyzer.sigma.match import match
 from loganalyzer.sigma.rule import Rule
+from loganalyzer.signatures_in_use import builtin_rules
 
 BUNDLES = Path(__file__).parents[1] / "sample_logs" / "bundles"
 

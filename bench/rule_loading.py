@@ -24,9 +24,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 
-from loganalyzer.pipeline import builtin_rule_texts
 from loganalyzer.sigma.load import Loaded, load_rules
 from loganalyzer.sigma.store import digest, dump, restore, without_examples
+from loganalyzer.signatures_in_use import builtin_rule_texts
 
 IMPORT = (
     "import time, loganalyzer.pipeline; start = time.perf_counter(); import loganalyzer.sigma.lower; "

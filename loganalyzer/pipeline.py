@@ -5,14 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from operator import itemgetter
-from pathlib import PurePosixPath
-from typing import BinaryIO, TypeAlias, TypeVar
+from typing import BinaryIO, TypeAlias
 
 import polars as pl
 
@@ -29,7 +25,7 @@ from loganalyzer.known_files import is_private, known_file
 from loganalyzer.near_misses import near_misses
 from loganalyzer.parser import ParseContext, Parsed
 from loganalyzer.parser_agent import with_borrowed_agent_lines
-from loganalyzer.plugins import GROUPS, blame, check_switch, installed, watch
+from loganalyzer.plugins import GROUPS, check_switch, installed, watch
 from loganalyzer.redact import Redactor, is_secret_file, redact_report
 from loganalyzer.registry import Choice, Recognised, parsers
 from loganalyzer.report.build import build_body
@@ -46,12 +42,12 @@ from loganalyzer.report.model import (
     UnableRule,
 )
 from loganalyzer.report.state import settings
-from loganalyzer.rule_packs import RulePack, rule_packs
+from loganalyzer.rule_packs import rule_packs
 from loganalyzer.schema import EventFrame, LogSource, conform
-from loganalyzer.sigma.load import Loaded, load_rules
+from loganalyzer.sigma.load import Loaded
 from loganalyzer.sigma.match import Matches, match
-from loganalyzer.sigma.rule import Correlation, Rule, SigmaRuleError
-from loganalyzer.sigma.store import digest, restore, without_examples
+from loganalyzer.sigma.rule import Correlation, Rule
+from loganalyzer.signatures_in_use import rules_with
 from loganalyzer.source import Source
 from loganalyzer.transcript import Block, read_source
 from loganalyzer.why_not import Grounds
@@ -385,99 +381,6 @@ def _order(path: str, rows: pl.DataFrame) -> _Place:
     part = part_of(path)
     first = rows["@timestamp"].min()
     return (part.log, str(first or ""), part.age, path)
-
-
-@lru_cache(maxsize=1)
-def builtin_rules() -> Loaded:
-    """The signatures of this package, read once in a process, without their examples.
-
-    They are read from their precompiled form, which spares pySigma. Where that is missing, of another version or older
-    than the rule files, the rule files are compiled: slower, never different.
-    """
-    texts = builtin_rule_texts()
-    try:
-        return restore(compiled_rules().read_text(encoding="utf-8"), digest(texts))
-    except (OSError, ValueError):
-        return without_examples(load_rules(texts))
-
-
-def rules_with(own: tuple[tuple[str, str], ...], packs: tuple[RulePack, ...] = ()) -> Loaded:
-    """The built-in signatures, those of plug-ins, and rules of one's own (paths and texts).
-
-    Of several with an id a pack's stands for a built-in one, and one's own for both. A rule that speaks of a cause
-    which the catalogue does not hold is a fault, and is left out.
-    """
-    rules = builtin_rules()
-    for pack in packs:
-        added = _own(pack.texts)
-        if added.faults:
-            first = added.faults[0]
-            blame(pack.plugin, f"faults of rules: {len(added.faults)}, the first: {first.what} ({first.where})")
-        rules = _together(rules, added)
-    return _together(rules, _own(own)) if own else rules
-
-
-@lru_cache(maxsize=16)
-def _own(texts: tuple[tuple[str, str], ...]) -> Loaded:
-    """Rules that are not of this package, compiled once in a process."""
-    loaded = load_rules(dict(texts))
-    causes = load_catalogue().causes
-    mine: tuple[Rule | Correlation, ...] = (*loaded.rules, *loaded.correlations)
-    faults = {one.id: fault for one in mine if (fault := _stray(one, causes))}
-    return Loaded(
-        tuple(_without(loaded.rules, faults)),
-        (*loaded.faults, *faults.values()),
-        tuple(_without(loaded.correlations, faults)),
-    )
-
-
-def _together(base: Loaded, added: Loaded) -> Loaded:
-    taken = {one.id for one in (*added.rules, *added.correlations)}
-    return Loaded(
-        (*_without(base.rules, taken), *added.rules),
-        (*base.faults, *added.faults),
-        (*_without(base.correlations, taken), *added.correlations),
-    )
-
-
-_Signature = TypeVar("_Signature", Rule, Correlation)
-
-
-def _without(signatures: Iterable[_Signature], ids: Container[str]) -> list[_Signature]:
-    return [one for one in signatures if one.id not in ids]
-
-
-def _stray(one: Rule | Correlation, causes: Container[str]) -> SigmaRuleError | None:
-    cause = one.attribution.cause if one.attribution is not None else None
-    if cause is None or cause in causes:
-        return None
-    help = "use the id of a cause of the catalogue, as reports and 'loganalyzer signatures list' name them"
-    return SigmaRuleError("invalid", f"the catalogue has no cause {cause!r}", one.location, help)
-
-
-@lru_cache(maxsize=1)
-def builtin_rules_with_examples() -> Loaded:
-    """The signatures of this package as their files have them, compiled once in a process."""
-    return load_rules(builtin_rule_texts())
-
-
-def compiled_rules() -> Traversable:
-    """Where the precompiled form of the signatures lies; `loganalyzer.sigma.store` writes and reads it."""
-    return files("loganalyzer.signatures").joinpath("compiled.json")
-
-
-def builtin_rule_texts() -> Mapping[str, str]:
-    """The rule files of this package, by path."""
-    root = files("loganalyzer.signatures").joinpath("rules")
-    return dict(sorted(_rule_files(root, PurePosixPath("signatures/rules"))))
-
-
-def _rule_files(folder: Traversable, path: PurePosixPath) -> Iterable[tuple[str, str]]:
-    for entry in folder.iterdir():
-        if entry.is_dir():
-            yield from _rule_files(entry, path / entry.name)
-        elif entry.name.endswith(".yml"):
-            yield str(path / entry.name), entry.read_text(encoding="utf-8")
 
 
 def example_frames(parser_name: str, path: str | None, raw: bytes) -> Sequence[EventFrame]:

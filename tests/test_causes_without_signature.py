@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from loganalyzer.catalogue import load_catalogue
-from loganalyzer.pipeline import builtin_rules, builtin_rules_with_examples
 from loganalyzer.sigma.rule import Correlation, Rule
+from loganalyzer.signatures_in_use import builtin_rules, builtin_rules_with_examples
 
 _TABLE = Path(__file__).parent.parent / "signatures" / "catalogue" / "no_signature.yml"
 _ROWS: list[Mapping[str, Any]] = yaml.safe_load(_TABLE.read_text(encoding="utf-8"))

@@ -18,9 +18,10 @@ from loganalyzer.catalogue import load_catalogue
 from loganalyzer.parser import ParseContext, Parsed
 from loganalyzer.parser_format_list import listed_objects
 from loganalyzer.parser_listing import console_lines
-from loganalyzer.pipeline import ScanOptions, builtin_rules, scan
+from loganalyzer.pipeline import ScanOptions, scan
 from loganalyzer.registry import parsers, recognise
 from loganalyzer.report.model import Report
+from loganalyzer.signatures_in_use import builtin_rules
 from loganalyzer.source import Source
 from loganalyzer.windows import Ticket
 

@@ -304,6 +304,15 @@ def test_print_is_dark_on_white_in_dark_mode_too_and_leaves_out_what_only_a_scre
         assert it.page.pdf(format="A4").startswith(b"%PDF")
 
 
+def test_what_is_folded_on_a_screen_is_on_paper(opened: Any) -> None:
+    with opened(FULL) as it:
+        folded = it.page.locator("#others details code")
+        assert folded.count() > 0
+        assert not any(one.evaluate("element => element.checkVisibility()") for one in folded.all())
+        it.page.emulate_media(media="print")
+        assert all(one.evaluate("element => element.checkVisibility()") for one in folded.all())
+
+
 def test_a_screen_reader_finds_landmarks_headings_and_a_name_for_every_picture_and_button(opened: Any) -> None:
     with opened(FULL) as it:
         for role in ("banner", "navigation", "main"):

@@ -22,8 +22,9 @@ import pytest
 import yaml
 
 from loganalyzer.catalogue import load_catalogue
-from loganalyzer.pipeline import builtin_rules, scan
+from loganalyzer.pipeline import scan
 from loganalyzer.sigma.rule import Correlation, Rule
+from loganalyzer.signatures_in_use import builtin_rules
 
 HERE = Path(__file__).resolve().parent
 SHARED = Path(os.environ.get("LOGANALYZER_SHARED", "/nowhere"))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from loganalyzer.cli import run
-from loganalyzer.pipeline import builtin_rules
+from loganalyzer.signatures_in_use import builtin_rules
 
 LOG = "2025-03-01T02:10:00.000000Z INFO ExtHandler ExtHandler the Contoso shield holds the snapshot back\n"
 RULE = """\

@@ -11,17 +11,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from loganalyzer import pipeline
+from loganalyzer import signatures_in_use
 from loganalyzer.cli import run
-from loganalyzer.pipeline import (
-    builtin_rule_texts,
-    builtin_rules,
-    builtin_rules_with_examples,
-    compiled_rules,
-)
 from loganalyzer.sigma.ir import FORM_VERSION
 from loganalyzer.sigma.load import Loaded, load_rules
 from loganalyzer.sigma.store import digest, dump, restore, without_examples
+from loganalyzer.signatures_in_use import builtin_rule_texts, builtin_rules, builtin_rules_with_examples, compiled_rules
 
 REWRITE = "the stored rules differ from the rule files: run 'loganalyzer signatures compile' and commit the result"
 ROOT = Path(__file__).parents[1]
@@ -138,12 +133,12 @@ def test_rule_files_are_compiled_where_the_stored_rules_cannot_be_used(
         content = dump(Loaded((), ()), "0")
     if content is not None:
         path.write_text(content)
-    monkeypatch.setattr(pipeline, "compiled_rules", lambda: path)
-    monkeypatch.setattr(pipeline, "builtin_rule_texts", lambda: {"some.yml": RULES})
+    monkeypatch.setattr(signatures_in_use, "compiled_rules", lambda: path)
+    monkeypatch.setattr(signatures_in_use, "builtin_rule_texts", lambda: {"some.yml": RULES})
     loaded = builtin_rules.__wrapped__()
     assert loaded == without_examples(load_rules({"some.yml": RULES}))
     path.write_text(dump(loaded, digest({"some.yml": RULES})))
-    monkeypatch.setattr(pipeline, "load_rules", None)  # now it would fail if it were called
+    monkeypatch.setattr(signatures_in_use, "load_rules", None)  # now it would fail if it were called
     assert builtin_rules.__wrapped__() == loaded
 
 
@@ -151,7 +146,7 @@ def test_a_changed_rule_file_counts_before_it_is_compiled(monkeypatch: pytest.Mo
     path, text = next(iter(builtin_rule_texts().items()))
     document = next(iter(yaml.safe_load_all(text)))
     changed = text.replace(document["title"], "Another title", 1)
-    monkeypatch.setattr(pipeline, "builtin_rule_texts", lambda: {path: changed})
+    monkeypatch.setattr(signatures_in_use, "builtin_rule_texts", lambda: {path: changed})
     assert builtin_rules.__wrapped__().rules[0].title == "Another title"
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from loganalyzer.catalogue import load_catalogue
-from loganalyzer.pipeline import builtin_rules_with_examples, example_frames
+from loganalyzer.pipeline import example_frames
 from loganalyzer.sigma.examples import run_correlation_examples, run_examples
 from loganalyzer.sigma.lint import lint
 from loganalyzer.sigma.rule import Correlation, Rule
+from loganalyzer.signatures_in_use import builtin_rules_with_examples
 
 LOADED = builtin_rules_with_examples()
 

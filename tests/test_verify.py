@@ -15,6 +15,7 @@ import pytest
 
 from loganalyzer.cli import run
 from loganalyzer.pipeline import Reading, ScanOptions, read, scan
+from loganalyzer.redact import Redactor
 from loganalyzer.report.json_report import to_json
 from loganalyzer.report.model import Evidence, Report
 from loganalyzer.report.read_report import from_json
@@ -63,6 +64,15 @@ def test_every_citation_of_a_sample_holds_in_its_own_bundle(name: str, tmp_path:
     assert [one for one in found.checks if one.outcome != "holds"] == []
     assert found.same_bytes
     assert len(found.checks) >= len({(one.source, one.offset) for one in evidence_of(report)})
+
+
+@pytest.mark.parametrize("name", ["linux-sas-secrets", "windows-vss-writer"])
+def test_a_report_in_which_names_and_addresses_are_hidden_too_can_be_verified(name: str, tmp_path: Path) -> None:
+    write_directory(SAMPLES[name].files, tmp_path / "bundle")
+    report = scan([tmp_path / "bundle"], redactor=Redactor("all")).report
+    found = verify(report, reading_of(tmp_path / "bundle"))
+    assert len(found.checks) > 3
+    assert [one for one in found.checks if one.outcome != "holds"] == []
 
 
 @pytest.mark.parametrize(

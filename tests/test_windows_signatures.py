@@ -25,10 +25,10 @@ import yaml
 
 from loganalyzer.facts import derive, load_tables
 from loganalyzer.parser import ParseContext, Source
-from loganalyzer.pipeline import builtin_rules
 from loganalyzer.registry import recognise
 from loganalyzer.schema import EventFrame, LogSource, conform
 from loganalyzer.sigma.match import match
+from loganalyzer.signatures_in_use import builtin_rules
 from sample_logs.evtx_writer import EventRecord, UserData, write_evtx
 
 _TABLE = Path(os.environ.get("LOGANALYZER_SHARED", "")) / "reference" / "windows-events.yaml"

@@ -43,11 +43,11 @@ def list_plugins(form: str) -> int:
 
 def _use_all() -> None:
     """Loads every plug-in the way it is used, so that what is wrong with it shows."""
-    from loganalyzer.pipeline import rules_with
     from loganalyzer.redact.plugged import finders
     from loganalyzer.registry import parsers
     from loganalyzer.report.formats import formats
     from loganalyzer.rule_packs import rule_packs
+    from loganalyzer.signatures_in_use import rules_with
 
     parsers()
     rules_with((), rule_packs())

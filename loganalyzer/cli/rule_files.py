@@ -12,9 +12,9 @@ import click
 
 from loganalyzer.cli import tell
 from loganalyzer.errors import Location, UsageError
-from loganalyzer.pipeline import rules_with
 from loganalyzer.sigma.load import Loaded, load_rules
 from loganalyzer.sigma.rule import SigmaRuleError
+from loganalyzer.signatures_in_use import rules_with
 
 #: Bytes of one rule file.
 LARGEST = 4 << 20

@@ -20,20 +20,14 @@ from loganalyzer.cli.new_signature import command as new_signature
 from loganalyzer.cli.rule_files import load_rule_files, own_rules
 from loganalyzer.cli.whole_file import write_whole
 from loganalyzer.errors import LogAnalyzerError, UsageError
-from loganalyzer.pipeline import (
-    ScanOptions,
-    builtin_rule_texts,
-    builtin_rules,
-    builtin_rules_with_examples,
-    compiled_rules,
-    example_frames,
-)
+from loganalyzer.pipeline import ScanOptions, example_frames
 from loganalyzer.report.plain_text import one_line, plain_json
 from loganalyzer.sigma.examples import ExampleResult, run_correlation_examples, run_examples
 from loganalyzer.sigma.lint import lint
 from loganalyzer.sigma.load import Loaded
 from loganalyzer.sigma.rule import Correlation, Rule
 from loganalyzer.sigma.store import digest, dump
+from loganalyzer.signatures_in_use import builtin_rule_texts, builtin_rules, builtin_rules_with_examples, compiled_rules
 
 MOST_FAULTS = 200
 

@@ -10,11 +10,11 @@ import msgspec
 import orjson
 
 from loganalyzer.fleet.outcome import ScanSettings
-from loganalyzer.pipeline import rules_with
 from loganalyzer.rule_packs import rule_packs
 from loganalyzer.sigma.load import Loaded
 from loganalyzer.sigma.rule import Correlation, Rule
 from loganalyzer.sigma.taxonomy import unmapped
+from loganalyzer.signatures_in_use import rules_with
 
 #: Stands for every product: of a rule without one, or with a log source of which each report tells that it is unknown.
 EVERY: Final = "*"
