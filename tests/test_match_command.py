@@ -599,6 +599,15 @@ def test_secrets_become_tokens_unless_that_is_turned_off(call: Call) -> None:
     }
 
 
+def test_hosts_that_only_other_events_name_are_hidden_in_matches_too(call: Call, tmp_path: Path) -> None:
+    lines = ["Jun 10 01:00:00 dbserver7 kernel: eth0: link up", "Jun 10 01:00:01 web1 app: asked dbserver7 for ready"]
+    (tmp_path / "syslog").write_text("".join(f"{line}\n" for line in lines))
+    rule = "title: Ready\nlogsource: {product: linux}\ndetection: {a: {message|contains: ready}, condition: a}\n"
+    said = call("syslog", "--rules", "rules", "--redact", "all", rules=rule)
+    assert "asked <host:" in said.rows[0]["matched_fields"]["message"]
+    assert "dbserver7" not in said.out
+
+
 def test_what_rules_bring_is_not_redacted_and_what_events_bring_is_at_every_depth() -> None:
     secret = "password=hunter2horse"
     row = {"rule_title": secret, "records": [{"file": secret, "rule_ids": [secret]}], "group": {secret: [secret, 1]}}

@@ -106,6 +106,7 @@ def command(events: tuple[str, ...], **given: Any) -> int:
     stdin = sys.stdin.buffer if "-" in events else None
     with progress_shown(given["quiet"], redactor) as progress:
         found = match_events(events, loaded, options, stdin=stdin, progress=progress)
+    redactor.know_hosts(found.hosts)
     _write(found.rows, targets, given["color"], redactor)
     tell_idle(found.idle)
     _tell_unread(found, given["verbose"])
@@ -139,7 +140,6 @@ def _write(
     rows: Sequence[MatchRow], targets: Sequence[tuple[str, Path | None]], color: str, redactor: Redactor
 ) -> None:
     sinks = [opened(form, path, color) for form, path in targets]
-    redactor.know_hosts(row.place.host for row in rows if row.place.host is not None)
     told = [redacted(row.to_json(), redactor) for row in rows]
     hide = redactor.hiding_elsewhere()
     for row_told in told:

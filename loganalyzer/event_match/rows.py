@@ -107,7 +107,8 @@ class EventMatches:
 
     ``rows``: matches by file, place and rule id, then correlations by time. ``ran``: ids of rules that ran on some
     events. ``no_source``: of rules whose log source is known and not among the events. ``unable``: rules that could not
-    run, or not on everything. ``lesser``: how many event rules were left out for their level. The rest is as in
+    run, or not on everything. ``lesser``: how many event rules were left out for their level. ``hosts``: the machines
+    that any of the events names, matched or not. The rest is as in
     `loganalyzer.event_match.reading.EventReading`.
     """
 
@@ -122,6 +123,7 @@ class EventMatches:
     undeclared: Mapping[str, int]
     events: int
     idle: tuple[Choice, ...] = ()
+    hosts: tuple[str, ...] = ()
 
 
 def match_events(
@@ -175,6 +177,7 @@ def match_events(
         undeclared=reading.undeclared,
         events=reading.events,
         idle=reading.idle,
+        hosts=tuple(sorted({host for one in frames for host in one.rows["host.name"].drop_nulls().unique()})),
     )
 
 
