@@ -22,8 +22,10 @@ import pytest
 
 from loganalyzer.cli import run
 from loganalyzer.errors import UsageError
+from loganalyzer.evtx.child import Child
 from loganalyzer.fleet import batch as batch_module
 from loganalyzer.fleet import dataset as dataset_module
+from loganalyzer.fleet import task as task_module
 from loganalyzer.fleet.collection import members
 from loganalyzer.fleet.outcome import Chunk, Outcome
 from loganalyzer.fleet.scanning import scanned
@@ -187,6 +189,24 @@ def test_a_bundle_that_kills_its_process_costs_itself_alone(
     assert rows["killer.zip"]["failure_kind"] == "crash"
     assert rows["killer.zip"]["failure"] == "tried 3 times: its process was ended by signal 9"
     assert "killer.zip: tried 3 times" in capsys.readouterr().err
+
+
+def test_a_process_goes_on_from_chunk_to_chunk_but_not_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = []
+    start = Child.start
+
+    def counted(child: Child) -> None:
+        started.append(child)
+        start(child)
+
+    monkeypatch.setattr(Child, "start", counted)
+    monkeypatch.setattr(batch_module, "_MOST_OF_A_CHUNK", 1)
+    monkeypatch.setattr(task_module, "MOST_OF_A_PROCESS", 3)
+    assert batch(write_fleet(tmp_path / "fleet", 4), "-o", tmp_path / "ds", "-j", "1") == 0
+    assert len(started) == 2
+    assert all(child.process is None for child in started)
 
 
 @pytest.mark.slow

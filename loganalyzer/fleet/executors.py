@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 
 import psutil
 
 from loganalyzer.errors import UsageError
-from loganalyzer.fleet.task import stopping
+from loganalyzer.fleet.task import Threads, threads
 
 #: What starts the word of ``--executor`` for a Dask cluster.
 DASK = "dask"
@@ -36,16 +35,17 @@ def opened(word: str | None, jobs: int) -> Iterator[Executor]:
 @contextlib.contextmanager
 def _on_this_machine(jobs: int) -> Iterator[Executor]:
     """A thread for each job. It only watches: each task scans in a process of its own that it starts."""
-    stop = threading.Event()
-    executor = ThreadPoolExecutor(jobs, "scan", initializer=stopping.set, initargs=(stop,))
+    shared = Threads()
+    executor = ThreadPoolExecutor(jobs, "scan", initializer=threads.set, initargs=(shared,))
     try:
         yield executor
     except BaseException:
-        stop.set()
+        shared.stop.set()
         _end_children()
         raise
     finally:
         executor.shutdown(cancel_futures=True)
+        shared.end()
 
 
 def _end_children() -> None:

@@ -24,6 +24,8 @@ from loganalyzer.fleet.storage import TooSlowError, at_hand, is_url
 
 #: A process may be ended from outside: by the system for want of memory, or by an operator. That is tried again.
 TRIES: Final = 3
+#: Bundles that one process scans: what it keeps of them must not add up to the limit of a single one.
+MOST_OF_A_PROCESS: Final = 500
 #: Bytes of one answer: no report comes near it.
 _LARGEST_ANSWER: Final = 256 << 20
 #: Seconds between two looks at the memory of a process, and those after which an end that was ordered must have come.
@@ -31,25 +33,49 @@ _LOOK: Final = 0.1
 _GRACE: Final = 60.0
 
 
-#: Whether the run is being given up: what an executor's threads share with whoever started them.
-stopping: ContextVar[threading.Event | None] = ContextVar("loganalyzer_batch_stopping", default=None)
+class Threads:
+    """What the threads of an executor share: whether the run is given up, and the process of each, which goes on from
+    chunk to chunk.
+    """
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+        self._scanners: dict[int, _Scanner] = {}
+
+    def scanner(self, chunk: Chunk) -> _Scanner:
+        """That of the calling thread."""
+        own = self._scanners.get(threading.get_ident())
+        if own is None or not own.serves(chunk):
+            own = self._scanners[threading.get_ident()] = _Scanner(chunk)
+        return own
+
+    def end(self) -> None:
+        """Ends all processes; no thread may be at work any more."""
+        for scanner in self._scanners.values():
+            scanner.stop()
+
+
+#: Those that this thread is one of; none: the task runs alone, as on a cluster.
+threads: ContextVar[Threads | None] = ContextVar("loganalyzer_batch_threads", default=None)
 
 
 def stopped() -> bool:
     """Whether no further bundle is to be scanned in this thread."""
-    stop = stopping.get()
-    return stop is not None and stop.is_set()
+    shared = threads.get()
+    return shared is not None and shared.stop.is_set()
 
 
 def run_chunk(chunk: Chunk) -> tuple[Outcome, ...]:
     """The outcome of each bundle of the chunk, in order; fewer if the run is given up. Never raises for what a bundle
     does.
     """
-    scanner = _Scanner(chunk)
+    shared = threads.get()
+    scanner = _Scanner(chunk) if shared is None else shared.scanner(chunk)
     try:
         return tuple(scanner.outcome(request) for request in chunk.requests if not stopped())
     finally:
-        scanner.stop()
+        if shared is None:
+            scanner.stop()
 
 
 class _Scanner:
@@ -62,6 +88,11 @@ class _Scanner:
         # -P: a bundle may lie in the current folder, and hold a module of any name
         command = (sys.executable, "-P", "-m", "loganalyzer.fleet.scanning")
         self._child = Child("the scan", command, _LARGEST_ANSWER)
+        self._scanned_by_child = 0
+
+    def serves(self, chunk: Chunk) -> bool:
+        """Whether the process is one for such a chunk."""
+        return msgspec.json.encode(chunk.settings) == self._settings and chunk.limits == self._limits
 
     def outcome(self, request: Request) -> Outcome:
         """What becomes of one bundle; of one in object storage a copy is scanned."""
@@ -77,6 +108,9 @@ class _Scanner:
 
     def _scanned(self, request: Request) -> Outcome:
         deaths: list[str] = []
+        if self._scanned_by_child >= MOST_OF_A_PROCESS:
+            self.stop()
+        self._scanned_by_child += 1
         while len(deaths) < TRIES and not stopped():
             answer, kind, why = self._asked(msgspec.json.encode(request))
             if answer is not None:
@@ -89,9 +123,11 @@ class _Scanner:
         return failed(request, "crash", f"tried {TRIES} times: {'; '.join(dict.fromkeys(deaths))}")
 
     def stop(self) -> None:
+        """Ends the process; the next bundle is scanned by another."""
         if self._child.process is not None:
             _end_offspring(self._child.process.pid)
         self._child.stop()
+        self._scanned_by_child = 0
 
     def _asked(self, frame: bytes) -> tuple[bytes | None, FailureKind, str]:
         """The answer; or none, and why."""
