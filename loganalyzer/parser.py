@@ -10,6 +10,7 @@ import codecs
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import accumulate
 from typing import Literal, Protocol, TypeAlias
 
@@ -166,8 +167,12 @@ def _is_text(head: bytes) -> bool:
     return odd * 20 <= len(sample)
 
 
+@lru_cache(maxsize=2)
 def text_head(head: bytes) -> str:
-    """The head as text; a last character that is cut by the head's end is replaced."""
+    """The head as text; a last character that is cut by the head's end is replaced.
+
+    It is kept, since all parsers ask for that of one source in turn.
+    """
     return decode(head)
 
 

@@ -10,6 +10,7 @@ import codecs
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import zip_longest
 
 import polars as pl
@@ -84,8 +85,9 @@ def _code_page(head: bytes) -> str:
     return "cp850" if oem > ansi else "cp1252"
 
 
+@lru_cache(maxsize=2)
 def console_head(head: bytes) -> str:
-    """The beginning of a source as text, for claims."""
+    """The beginning of a source as text, for claims; kept, since all parsers ask for that of one source in turn."""
     return head.decode(console_encoding(head), errors="replace").translate(_MARKS)
 
 
