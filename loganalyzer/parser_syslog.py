@@ -55,6 +55,7 @@ UNIT = r"[\w@:.\\-]+\.(?:service|socket|timer|mount|automount|swap|target|path|s
 
 NO_TAG = "no program"
 #: A line of a syslog daemon, most specific first. A relay sets its own stamp and name before those of the origin.
+#: A copy that took the host out may have left the blank behind it.
 SYSLOG_GRAMMARS = (
     Grammar(
         "rfc 5424",
@@ -66,7 +67,7 @@ SYSLOG_GRAMMARS = (
     Grammar(
         "program",
         rf"^{_PRI}(?:{STAMP} (?P<relay>{HOST}) {_PRI.replace('pri', 'inner_pri')})?(?P<ts>(?P<stamp>{_ANY_STAMP})) "
-        rf"(?:(?P<host>{HOST}) )?{_LEVEL}{TAG}(?P<msg>.*)$",
+        rf"(?:(?P<host>{HOST})? )?{_LEVEL}{TAG}(?P<msg>.*)$",
         "",
         "local",
     ),
@@ -88,7 +89,7 @@ _LINE_IN_MESSAGE = rf"^(?:<\d{{1,3}}>)?({STAMP}) (?:({HOST}) )?({PROGRAM})(?:\[(
 
 #: A line with a program, for claims.
 SYSLOG_LINE = (
-    rf"^(?:<\d{{1,3}}>)?(?:{STAMP} {HOST} (?:<\d{{1,3}}>)?)?{STAMP} (?:{HOST} )?(?:\w{{3,12}}\.\w{{3,7}} )?"
+    rf"^(?:<\d{{1,3}}>)?(?:{STAMP} {HOST} (?:<\d{{1,3}}>)?)?{STAMP} (?:(?:{HOST})? )?(?:\w{{3,12}}\.\w{{3,7}} )?"
     rf"{PROGRAM}(?:\[\d{{1,10}}\])?:(?: |$)"
 )
 #: The same where nothing but the line tells what it is: with a stamp that other logs have too, a process is needed.

@@ -135,7 +135,8 @@ def _old_samples() -> tuple[Sample, ...]:
         Sample(
             "the host was stripped, the name of the file has the date",
             "var/log/messages-20250302",
-            b"Mar  1 02:10:3 python: first line\nMar  1 02:10:04 dhclient[7]: bound to 10.0.0.4\n  a second line\n",
+            b"Mar  1 02:10:3 python: first line\nMar  1 02:10:04 dhclient[7]: bound to 10.0.0.4\n  a second line\n"
+            b"Mar  1 02:10:05  dhclient[7]: the blank behind the host is left\n",
             (
                 {
                     "@timestamp": datetime(2025, 3, 1, 2, 10, 3, tzinfo=UTC),
@@ -145,6 +146,7 @@ def _old_samples() -> tuple[Sample, ...]:
                     "local time of an unknown zone, read as UTC",
                 },
                 {"process.name": "dhclient", "process.pid": 7, "message": "bound to 10.0.0.4\n  a second line"},
+                {"process.name": "dhclient", "host.name": None, "message": "the blank behind the host is left"},
             ),
         ),
     )

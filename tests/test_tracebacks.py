@@ -56,8 +56,8 @@ def test_lines_of_one_process_are_one_traceback_that_stands_at_its_last_line() -
         ),
         (['  File "/var/lib/waagent/Contoso.Tool-1.2/bin/x.py", line 4', LIBRARY], "other extension"),
         (['  File "/usr/lib/python3/dist-packages/cloudinit/cmd/main.py", line 4'], "cloud-init"),
-        ([OTHER], None),
-        ([OTHER, LIBRARY], None),
+        ([OTHER], "other program"),
+        ([OTHER, LIBRARY], "other program"),
         ([STDLIB], None),
     ],
 )
@@ -71,12 +71,18 @@ def test_where_no_file_tells_it_the_unit_or_the_process_does() -> None:
     assert told(entries(STDLIB, ERROR, **unit)) == [(ERROR, "WALinuxAgent", "false", "true")]
 
 
+def test_the_process_of_an_entry_that_quotes_another_program_does_not_tell_it() -> None:
+    quoted = "Event: name=Contoso.Tool, op=Enable, message=Non-zero exit code: 1\n[stderr]\n" + ERROR
+    for text in (quoted, quoted.replace("\n", "#012")):
+        assert told(entries(text, **{"process.name": "waagent"})) == [(ERROR, None, "false", "true")]
+
+
 def test_processes_that_write_at_the_same_time_are_kept_apart() -> None:
     agent, other = entries(HEAD, SCRIPT, ERROR), entries(HEAD, OTHER, "ValueError: x", **{"process.pid": 9})
     mixed = [row for pair in zip(agent, other, strict=True) for row in pair]
     assert sorted(told(mixed)) == [
         (ERROR, "WALinuxAgent", "false", "true"),
-        ("ValueError: x", None, "false", "true"),
+        ("ValueError: x", "other program", "false", "true"),
     ]
 
 
@@ -93,10 +99,21 @@ def test_ends_of_lines_that_a_daemon_wrote_as_numbers_are_ends_of_lines() -> Non
 
 
 def test_an_error_far_away_is_of_something_else() -> None:
-    between = [HEAD.replace("Traceback", "No Traceback")] + ["an entry"] * 300
-    rows = entries(SCRIPT, *(["an entry"] * 300), ERROR)
-    assert told(rows) == []
-    assert told(entries(ERROR, *between)) == []
+    between = ["an entry"] * 300
+    assert told(entries(SCRIPT, *between, "ValueError: x")) == []
+
+
+def test_a_last_line_alone_counts_where_it_says_enough() -> None:
+    assert told(entries("ValueError: x")) == []
+    assert told(entries(ERROR, "ImportError: No module named six")) == [
+        (ERROR, None, "false", "true"),
+        ("ImportError: No module named six", None, "false", "true"),
+    ]
+    assert told(entries(ERROR, HEAD, SCRIPT, ERROR)) == [
+        (ERROR, None, "false", "true"),
+        (ERROR, "WALinuxAgent", "false", "true"),
+    ]
+    assert told(entries(ERROR, **{"process.name": "waagent"})) == [(ERROR, "WALinuxAgent", "false", "true")]
 
 
 @pytest.mark.parametrize(("at", "recovered"), [("2025-06-10 02:00", "true"), ("2025-06-10 00:30", "false")])

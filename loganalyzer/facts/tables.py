@@ -96,11 +96,13 @@ class Owner:
 class TracebackTable:
     """How tracebacks of Python are found, and whose they are.
 
-    ``lines``: the entries that hold a part of one. ``owners``: the first that fits counts. ``python``: files that run
-    in every program. ``alive``: entries by object that show a program at work.
+    ``lines``: the entries that hold a part of one. ``alone``: what a last line says of which the others may be missing.
+    ``owners``: the first that fits counts. ``python``: files that run in every program. ``alive``: entries by object
+    that show a program at work.
     """
 
     lines: Pattern
+    alone: str
     owners: tuple[Owner, ...]
     python: str
     alive: Mapping[str, Pattern]
@@ -178,6 +180,7 @@ def _tracebacks() -> TracebackTable:
     table = _read("tracebacks.yml")
     return TracebackTable(
         _pattern(table["lines"], "tracebacks.yml"),
+        table["alone"],
         tuple(Owner(one["object"], one["file"], one.get("unit"), one.get("process")) for one in table["owners"]),
         table["python"],
         {one["object"]: _pattern(one, "tracebacks.yml") for one in table["alive"]},

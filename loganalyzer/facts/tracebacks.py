@@ -20,6 +20,8 @@ from loganalyzer.facts.tables import TracebackTable
 from loganalyzer.schema import EventFrame, LogSource
 
 PYTHON_TRACEBACK = "python_traceback"
+#: The object of a traceback whose files are of no owner in the table.
+OTHER_PROGRAM = "other program"
 _SOURCE = LogSource("linux", "python", "fact")
 #: ``complete`` is ``false`` where a traceback goes on after the last line of it that is there.
 _COLUMNS = {**FACT_COLUMNS, "recovered": pl.String(), "complete": pl.String()}
@@ -64,9 +66,10 @@ class _Begun:
 
 
 class _Reader:
-    """Puts together what one writer writes."""
+    """Puts together what one writer writes. ``alone``: what an error says that counts without a file as well."""
 
-    def __init__(self) -> None:
+    def __init__(self, alone: str) -> None:
+        self._alone = re.compile(alone)
         self._begun = _Begun()
 
     def line(self, text: str, hit: Hit) -> _Traceback | None:
@@ -88,6 +91,9 @@ class _Reader:
             begun.goes_on = begun.error is not None
         elif _ERROR.match(text) and begun.files and (begun.error is None or begun.goes_on):
             begun.error, begun.last, begun.goes_on = text[:_LONGEST], hit, False
+        elif _ERROR.match(text) and self._alone.search(text[:_LONGEST]):
+            over = self.end() or over
+            self._begun = _Begun(error=text[:_LONGEST], first=hit, last=hit, seen=place)
         if opens or file:
             begun.first = begun.first or hit
         return over
@@ -104,19 +110,19 @@ class _Reader:
 def traceback_frames(frames: Sequence[EventFrame], table: TracebackTable) -> list[EventFrame]:
     """One frame (``linux/python/fact``), a row a traceback, at the entry with its last line."""
     plain = [frame for frame in frames if frame.logsource.category is None]
-    found = [one for frame in plain for one in _tracebacks(find([frame], table.lines))]
+    found = [one for frame in plain for one in _tracebacks(find([frame], table.lines), table.alone)]
     if not found:
         return []
     at_work = {name: _Work.of(find(plain, pattern)) for name, pattern in table.alive.items()}
     return [derived_frame(_SOURCE, [_row(one, _owner(one, table), at_work) for one in found], _COLUMNS)]
 
 
-def _tracebacks(hits: Sequence[Hit]) -> Iterator[_Traceback]:
+def _tracebacks(hits: Sequence[Hit], alone: str) -> Iterator[_Traceback]:
     """All of one frame, in the order in which they ended."""
     open_ones: dict[_Writer, _Reader] = {}
     for hit in hits:
-        texts = (hit.message or "").replace("#012", "\n").split("\n")  # rsyslog writes an end of line as #012
-        reader = open_ones.setdefault(_writer(hit), _Reader()) if len(texts) == 1 else _Reader()
+        texts = _lines(hit)
+        reader = open_ones.setdefault(_writer(hit), _Reader(alone)) if len(texts) == 1 else _Reader(alone)
         ended = [reader.line(text.rstrip(), hit) for text in texts]
         if len(texts) > 1:
             ended.append(reader.end())
@@ -124,17 +130,27 @@ def _tracebacks(hits: Sequence[Hit]) -> Iterator[_Traceback]:
     yield from (one for reader in open_ones.values() if (one := reader.end()) is not None)
 
 
+def _lines(hit: Hit) -> list[str]:
+    """The lines of an entry; rsyslog writes an end of line as ``#012``."""
+    return (hit.message or "").replace("#012", "\n").split("\n")
+
+
 def _writer(hit: Hit) -> _Writer:
     return (hit.path, hit.values.get("process"), hit.values.get("pid"))
 
 
 def _owner(found: _Traceback, table: TracebackTable) -> str | None:
-    """Whose it is, by the outermost file that is not Python's own; by unit or process where there is none."""
+    """Whose it is, by the outermost file that is not Python's own; by unit or process where there is none.
+
+    An entry of several lines may quote what another program wrote, so that its process tells nothing. None: unknown.
+    """
     script = next((file for file in found.files if not re.search(table.python, file)), None)
     for one in table.owners:
         if script is not None and re.search(one.file, script):
             return one.object
     if script is not None:
+        return OTHER_PROGRAM
+    if len(_lines(found.last)) > 1:
         return None
     for one in table.owners:
         for regex, value in (
@@ -168,12 +184,14 @@ class _Work:
 
 
 def _row(found: _Traceback, owner: str | None, at_work: dict[str, _Work]) -> dict[str, Any]:
-    recovered = owner is not None and owner in at_work and at_work[owner].after(found.last)
+    maybe_its = at_work.values() if owner is None else [at_work[owner]] if owner in at_work else []
+    recovered = any(work.after(found.last) for work in maybe_its)
     cited = [found.last] if found.first is found.last else [found.first, found.last]
     return {
         **found.last.row(),
         "message": found.error,
         "event.end": found.last.time,
+        "process.name": found.last.values.get("process"),
         "fact": PYTHON_TRACEBACK,
         "value": found.error,
         "version": None,
