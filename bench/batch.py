@@ -125,7 +125,8 @@ def _pool(fleet: Path, out: Path, jobs: int) -> None:
     out.mkdir()
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
         bundles = sorted(fleet.iterdir())
-        list(pool.map(_scanned, bundles, [out / f"{one.name}.json" for one in bundles], chunksize=8))
+        size = max(1, min(8, len(bundles) // (jobs * 4)))
+        list(pool.map(_scanned, bundles, [out / f"{one.name}.json" for one in bundles], chunksize=size))
 
 
 def _scanned(bundle: Path, report: Path) -> None:
