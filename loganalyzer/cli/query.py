@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -56,7 +57,7 @@ _LONGEST_VALUE: Final = 200
 @color_option
 @limit_options
 def command(bundle: str, sql: str | None, **given: Any) -> int:
-    """Answer a question in SQL over the tables of BUNDLE ('-' for standard input).
+    """Answer a question in SQL over the tables of BUNDLE ('-' for standard input), or of a dataset of 'batch'.
 
     The tables are those of 'loganalyzer export' and events, which has all events with the columns that they share.
     Names with a dot stand in double quotes: SELECT message FROM events WHERE "log.level" = 'ERROR'
@@ -71,13 +72,17 @@ def command(bundle: str, sql: str | None, **given: Any) -> int:
         raise UsageError("a query needs either a statement or --tables", None, help)
     if sql is not None:
         check_statement(sql)
+    form = given["form"] or ("table" if sys.stdout.isatty() else "ndjson")
+    if bundle != "-" and any(Path(bundle).glob("part=*/bundles.parquet")):
+        _write(_answer_of_dataset(Path(bundle), sql), form, given["color"])
+        return 0
     options = ScanOptions(limits_of(given), given["zone"], choices=choices_of(given["choices"]))
     redactor = redactor_of(given)
     with progress_shown(given["quiet"], redactor) as progress:
         judged = judge([bundle], options, stdin=sys.stdin.buffer if bundle == "-" else None, progress=progress)
         progress("answering", "", 0)
         answer = _columns(judged, redactor) if sql is None else _answer(judged, sql, redactor)
-    _write(answer, given["form"] or ("table" if sys.stdout.isatty() else "ndjson"), given["color"])
+    _write(answer, form, given["color"])
     reading = judged.reading
     unread = redactor.texts(reading.unread)
     tell_idle(reading.idle)
@@ -90,6 +95,22 @@ def _answer(judged: Judged, sql: str, redactor: ColumnRedactor) -> pl.DataFrame:
     names = table_names(judged)
     tables = bundle_tables(judged, redactor, mentioned(sql, names))
     return ask(sql, {table.name: table.rows for table in tables}, names)
+
+
+def _answer_of_dataset(folder: Path, sql: str | None) -> pl.DataFrame:
+    """The same of a dataset, which is as redacted as it was written."""
+    from loganalyzer.fleet.schemas import COLUMNS
+
+    tables = {name: pl.scan_parquet(folder / f"part=*/{name}.parquet", hive_partitioning=False) for name in COLUMNS}
+    if sql is not None:
+        return ask(sql, {name: tables[name] for name in mentioned(sql, list(tables))}, list(tables))
+    rows = [
+        {"table": name, "rows": height, "column": column, "type": str(kind), "meaning": meaning}
+        for name, columns in COLUMNS.items()
+        for height in [tables[name].select(pl.len()).collect().item()]
+        for column, kind, meaning in columns
+    ]
+    return pl.DataFrame(rows)
 
 
 def _columns(judged: Judged, redactor: ColumnRedactor) -> pl.DataFrame:

@@ -54,8 +54,8 @@ def mentioned(sql: str, names: Sequence[str]) -> list[str]:
     return [name for name in names if name in lowered]
 
 
-def ask(sql: str, tables: Mapping[str, pl.DataFrame], names: Sequence[str]) -> pl.DataFrame:
-    """The answer to a statement over tables; ``names`` are those of all tables of the bundle.
+def ask(sql: str, tables: Mapping[str, pl.DataFrame | pl.LazyFrame], names: Sequence[str]) -> pl.DataFrame:
+    """The answer to a statement over tables; ``names`` are those of all tables there are.
 
     Raises:
         UsageError: as `check_statement`, or the engine cannot answer it.
@@ -64,6 +64,10 @@ def ask(sql: str, tables: Mapping[str, pl.DataFrame], names: Sequence[str]) -> p
     frames = {name: tables.get(name, pl.DataFrame()) for name in names}
     try:
         return pl.SQLContext(frames, eager=True).execute(sql)
+    except OSError as error:
+        raise UsageError(
+            f"a table cannot be read: {str(error).partition(chr(10))[0]}", None, "run batch again"
+        ) from error
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError, TypeError) as error:
         why = str(error).split("\n\n", 1)[0].strip() or type(error).__name__
         help = f"tables are {', '.join(names)}; columns with a dot stand in double quotes; --tables lists all"

@@ -1,0 +1,78 @@
+"""Datasets of made-up machines, written as tables: many more than could be scanned, with what they share known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from loganalyzer.fleet.schemas import COLUMNS, schema
+
+_LAST = datetime(2026, 3, 4, 2, 0, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """One machine with one bundle. ``settings``: of ``waagent.conf``. ``cause``: null where it is well."""
+
+    name: str
+    cause: str | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    agent_version: str = "2.9.1.1"
+    hosts: Sequence[str] | None = None
+    last: datetime = _LAST
+    errors: Sequence[str] = ()
+    templates: Sequence[str] = ()
+
+
+def write_dataset(folder: Path, machines: Iterable[Machine]) -> Path:
+    """A dataset with one bundle for each machine, in one part."""
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in COLUMNS}
+    for number, one in enumerate(machines):
+        key = {"bundle_id": f"{number:016x}"}
+        rows["bundles"].append(key | _bundle(one))
+        told = {"waagent_conf": one.settings.items()}
+        rows["settings"] += [
+            key | {"logsource": "linux/waagent/config", "name": name, "value": value}
+            for name, value in told["waagent_conf"]
+        ]
+        rows["settings"].append(
+            key | {"logsource": "linux/waagent/fact", "name": "agent_version", "value": one.agent_version}
+        )
+        rows["attempts"].append(key | {"attempt": "attempt-1", "start": one.last})
+        rows["errors"] += [
+            key | {"code": code, "message": "", "explained_by": [one.cause] if one.cause else []} for code in one.errors
+        ]
+        rows["unattributed"] += [
+            key | {"template": text, "count": 2, "first": one.last, "last": one.last, "example": text}
+            for text in one.templates
+        ]
+    part = folder / "part=00-00000"
+    part.mkdir(parents=True)
+    for name, of_table in rows.items():
+        pq.write_table(pa.Table.from_pylist(of_table, schema=schema(name)), part / f"{name}.parquet")
+    return folder
+
+
+def _bundle(one: Machine) -> dict[str, Any]:
+    return {
+        "bundle": f"{one.name}.zip",
+        "labels": [{"name": name, "value": value} for name, value in one.labels.items()],
+        "status": "scanned",
+        "report": f"reports/00/{one.name}.json",
+        "verdict": "cause-found" if one.cause else "cannot-tell",
+        "cause": one.cause,
+        "platform": "linux",
+        "hosts": [one.name] if one.hosts is None else list(one.hosts),
+        "last": one.last,
+        "last_failure": one.last if one.cause else None,
+        "agent_version": one.agent_version,
+        "next_artefact": None if one.cause else "lin.waagent_log",
+        "next_command": None if one.cause else "copy the file",
+    }
