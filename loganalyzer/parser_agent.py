@@ -95,12 +95,15 @@ def _entries_of_agent(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The entries of the agent, and all other rows.
 
     The agent hands on an entry of several lines at once; each becomes a line of the other log, with the same process.
-    What follows a line of the agent without a break and is of its process belongs to it.
+    What follows a line of the agent without a break and is of its process belongs to it; so does what names no program
+    at all (``unnamed``) where a log tells such lines apart.
     """
     is_head = pl.col("agent_stamp").is_not_null()
     rows = rows.with_columns(is_head.cum_sum().over("log.file.path").alias("entry"))
     entry = ["log.file.path", "entry"]
     same = is_head | (pl.col("process.pid") == pl.col("process.pid").first().over(entry)).fill_null(False)
+    if "unnamed" in rows.columns:
+        same |= pl.col("unnamed")
     near = pl.int_range(pl.len()).over(entry) < _MOST_LINES
     unbroken = (same & near).cast(pl.UInt8).cum_min().over(entry) == 1
     rows = rows.with_columns((unbroken & (pl.col("entry") > 0)).alias("is_agent"))

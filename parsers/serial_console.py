@@ -38,13 +38,16 @@ _ESCAPES = re.compile(
 )
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
-#: What stands before the text of a line that another program wrote at the prompt.
-_PROMPT = re.compile(r"^[\w.-]{1,64} login: *(?=\[ *\d+\.\d+\] |\[[ A-Z*]{4,8}\] |\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:)")
+#: What stands before the text of a line that another program wrote at the prompt, or a service that a script starts.
+_PROMPT = re.compile(
+    r"^(?:[\w.-]{1,64} login: *|(?:\[ {0,2}(?:OK|FAILED) {0,2}\] *)?Starting [\w. -]{1,64}: *)"
+    r"(?=\[ *\d+\.\d+\] |\[[ A-Z*]{4,8}\] |\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:)"
+)
 _SECONDS = re.compile(r"^(?:<\d{1,3}>)?\[ *(\d{1,9}\.\d{6})\](?:\[ *[CT]\d{1,9}\])? ?(.*)$")
 _PROGRAM = re.compile(r"^([^\s:\[\]]{1,128})\[(\d{1,10})\]: ?(.*)$")
 #: What the kernel itself says of a process, in the form of a line of that process.
 _OF_PROCESS = re.compile(r"^(?:segfault|trap|general protection|bad frame|unhandled signal|vsyscall|int3) ?")
-_STATUS = re.compile(r"^\[ {0,2}(OK|FAILED|DEPEND|TIME|ASSERT|SKIP|INFO|WARN|\*[ *]{0,5}) {0,5}\] +(\S.*)$")
+_STATUS = re.compile(r"^\[ {0,2}(OK|FAILED|DEPEND|TIME|ASSERT|SKIP|INFO|WARN|\*[ *]{0,5}) {0,5}\] *(\S.*)$")
 _STEP = re.compile(
     r"^ {5,12}((?:Starting|Stopping|Mounting|Unmounting|Activating|Deactivating|Expecting|Reloading) \S.*)$"
 )
@@ -59,7 +62,10 @@ _BANNER = re.compile(r"^\S.{1,80} (?:ttyS\d|hvc\d|ttyAMA\d)$")
 _AT_PROMPT = re.compile(r"^[\w.-]{1,64} login:", re.MULTILINE)
 _FORWARDED = re.compile(r"^\[ *\d{1,9}\.\d{6}\] (?:cloud-init|python3?|waagent|WALinuxAgent)\[\d{1,10}\]: ")
 _AGENT = re.compile(ANY_AGENT_STAMP)
-_NAME = re.compile(r"(?:serial|console|boot[-_. ]?diag)[^/!]*\.(?:log|txt|out)$", re.IGNORECASE)
+_BOOT_LOG = re.compile(r"(?:^|[/!])boot\.log(?:[.-]\d+)?$")
+_NAME = re.compile(
+    r"(?:(?:serial|console|boot[-_. ]?diag)[^/!]*|[/!]boot)\.(?:log|txt|out)(?:[.-]\d+)?$", re.IGNORECASE
+)
 
 #: Characters of a line that are read as more than text, and kept of it.
 _WIDEST = 64 * 1024
@@ -80,6 +86,7 @@ class SerialConsole:
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = (
         "boot diagnostics: *.serialconsole.log",
+        "var/log/boot.log",
         "az vm boot-diagnostics get-boot-log > console.txt",
     )
 
@@ -97,7 +104,8 @@ class SerialConsole:
         prompt = any(_BANNER.match(line) for line in lines) or _AT_PROMPT.search(raw) is not None
         agent = any(_AGENT.match(line) for line in lines)
         forwarded = any(_FORWARDED.match(line) for line in lines)
-        if _NAME.search(path.replace("\\", "/")) and (kernel or states or (prompt and agent)):
+        beside_agent = prompt or _BOOT_LOG.search(path.replace("\\", "/")) is not None
+        if _NAME.search(path.replace("\\", "/")) and (kernel or states or (agent and beside_agent)):
             return Claim(92, "named and built like a serial console")
         if states and (kernel or prompt or agent):
             return Claim(75, "written by systemd and others to one screen")
@@ -113,7 +121,10 @@ class SerialConsole:
         found = listing(source, _LOGSOURCE, lines, [_row(line, text) for line, text in texts if text], _COLUMNS, bad)
         [frame] = found.frames
         rows = _with_times(take_agent_lines_apart(frame.rows), context)
-        rows = rows.with_columns(unit_of(pl.col("process.name"), pl.col("message")).alias("unit"))
+        rows = rows.with_columns(
+            unit_of(pl.col("process.name"), pl.col("message")).alias("unit"),
+            (pl.col("process.name").is_null() & ~pl.col("message").str.contains(_BANNER.pattern)).alias("unnamed"),
+        )
         by_kernel = (pl.col("process.name") == "kernel").fill_null(False)
         parts = ((_KERNEL, rows.filter(by_kernel)), (_LOGSOURCE, rows.filter(~by_kernel)))
         return replace(found, frames=tuple(EventFrame(source, conform(part)) for source, part in parts if part.height))

@@ -148,9 +148,10 @@ _LAST_LABEL = re.compile(
     re.IGNORECASE,
 )
 _BANNER = r"^\s*vssadmin \d+\.\d+ - "
+#: Whoever hides names hides ids too: in the braces may be anything, or they are left out.
 _WRITER_BLOCK = (
     r"^[^\s:][^:\n]{1,60}:\s*['\"‘“„«「][^\n]*\r?\n"
-    r"(?:[ \t]+[^\n:]+:\s*\{[0-9A-Fa-f-]{36}\}\s*\r?\n){2}[ \t]+[^\n:]+:\s*\[\d{1,2}\]"
+    r"(?:[ \t]*[^\n:]{2,60}:\s*\{[^{}\n]{1,60}\}[ \t]*\r?\n){0,2}[ \t]*[^\n:]{2,60}:\s*\[\d{1,2}\] \S"
 )
 _NAME = r"(?:^|[/!])[^/!]*(?:vss|shadow|writers)[^/!]*\.(?:txt|log|out)$"
 
@@ -292,6 +293,20 @@ class VssadminText:
             ),
         ),
         Sample(
+            "ids that somebody hid",
+            "writers.txt",
+            b"Writer name: 'Contoso Ledger Writer'  \r\nWriter Id: {hidden}  \r\nWriter Instance Id: {hidden}  \r\n"
+            b"State: [11] Failed\r\nLast error: Non-retryable error\r\n",
+            (
+                {
+                    "writer": "Contoso Ledger Writer",
+                    "writer_id": None,
+                    "state": 11,
+                    "last_error_code": "0x800423F4",
+                },
+            ),
+        ),
+        Sample(
             "no list but an error",
             "vss_writers.txt",
             b"vssadmin 1.1 - Volume Shadow Copy Service administrative command-line tool\r\n\r\n"
@@ -422,7 +437,7 @@ def _row(run: Sequence[Line], name_key: str | None) -> dict[str, object] | None:
         return None
     ids = [found[1].lower() for line in run[1:] if (found := _GUID.search(line.text))]
     state = next((found for line in run if (found := _STATE.search(line.text))), None)
-    if ids and state is not None and _QUOTED_NAME.match(run[0].text):
+    if state is not None and _QUOTED_NAME.match(run[0].text):
         return _writer(run, first[1], ids, state)
     if len(run) < 3 and name_key is not None and first[0] == name_key:
         name = first[1].strip(_QUOTES)
@@ -444,22 +459,23 @@ def _row(run: Sequence[Line], name_key: str | None) -> dict[str, object] | None:
 
 
 def _writer(run: Sequence[Line], printed: str, ids: Sequence[str], state: re.Match[str]) -> dict[str, object]:
-    name, number = printed.strip(_QUOTES), int(state[1])
+    printed, number = printed.strip(_QUOTES), int(state[1])
+    name = _WRITERS.get(ids[0], printed) if ids else printed
     behind = next((place for place, line in enumerate(run) if _STATE.search(line.text)), len(run)) + 1
     error = key_value(run[behind].text) if behind < len(run) else None
     words = error[1] if error else None
     return {
         "kind": "writer",
-        "writer": _WRITERS.get(ids[0], name),
-        "writer_name": name,
-        "writer_id": ids[0],
+        "writer": name,
+        "writer_name": printed,
+        "writer_id": ids[0] if ids else None,
         "writer_instance_id": ids[1] if len(ids) > 1 else None,
         "state": number,
         "state_name": _STATES.get(number),
         "state_text": state[2].strip(),
         "last_error": words,
         "last_error_code": _error_code(words),
-        "message": f"{_WRITERS.get(ids[0], name)}: [{number}] {state[2].strip()}; {words or ''}".rstrip("; "),
+        "message": f"{name}: [{number}] {state[2].strip()}; {words or ''}".rstrip("; "),
     }
 
 

@@ -106,3 +106,24 @@ def test_an_entry_of_several_lines_is_one_event_if_no_other_line_stands_between(
     assert agent["message"].to_list() == [f'{told}\n  File "x.py", line 1\nValueError: made up', told]
     assert agent["log.length"][0] == sum(len(line) + 1 for line in (head, *more))
     assert rows(found, "syslog")["log.line"].to_list() == [4, 5, 7, 8]
+
+
+_QUOTED = "[ExtensionOperationError] Non-zero exit code: 7, /var/lib/waagent/Contoso.Probe-1.2/probe.sh -install"
+
+
+def test_a_message_that_somebody_copied_stands_in_for_the_log_of_the_agent(tmp_path: Path) -> None:
+    found = reading(tmp_path, {"error.txt": [_QUOTED, "[stderr]", "no room"]})
+    assert rows(found, "waagent")["message"].to_list() == [f"{_QUOTED}\n[stderr]\nno room"]
+
+
+def test_a_copied_message_is_nothing_new_beside_the_log(tmp_path: Path) -> None:
+    found = reading(tmp_path, {"error.txt": [_QUOTED], "var/log/waagent.log": [_OWN]})
+    assert rows(found, "waagent")["log.file.path"].to_list() == ["var/log/waagent.log"]
+    assert rows(found, "console")["message"].to_list() == [_QUOTED]
+
+
+def test_what_a_script_starts_at_boot_goes_on_over_lines(tmp_path: Path) -> None:
+    start = "[  OK  ]Starting contoso: 2016/05/03 07:00:01.000000 ERROR Result: no keys"
+    found = reading(tmp_path, {"var/log/boot.log": [start, "second line", "[  OK  ]Starting sshd:"]})
+    assert rows(found, "waagent")["message"].to_list() == ["Result: no keys\nsecond line"]
+    assert rows(found, "console")["message"].to_list() == ["Starting sshd:"]

@@ -94,6 +94,25 @@ def test_of_a_chain_the_last_error_counts() -> None:
     assert told(whole) == [(ERROR, "WALinuxAgent", "false", "true")]
 
 
+@pytest.mark.parametrize(
+    ("lines", "uncaught"),
+    [
+        ([HEAD, SCRIPT, LIBRARY, ERROR], "true"),
+        ([HEAD, '  File "/usr/sbin/waagent", line 35, in main', LIBRARY, ERROR], "false"),
+        ([SCRIPT, LIBRARY, ERROR], "false"),
+        ([HEAD, '  File "/usr/sbin/waagent", line 35, in main', ERROR, DURING, HEAD, SCRIPT, ERROR], "true"),
+    ],
+)
+def test_what_begins_at_the_top_of_a_program_ended_it(lines: list[str], uncaught: str) -> None:
+    assert [fact["uncaught"] for fact in facts(entries(*lines))] == [uncaught]
+
+
+def test_one_that_ended_the_program_counts_without_its_last_line() -> None:
+    [fact] = facts(entries(HEAD, SCRIPT, LIBRARY))
+    assert (fact["value"], fact["uncaught"], fact["complete"]) == (None, "true", "false")
+    assert fact["message"] == LIBRARY
+
+
 def test_ends_of_lines_that_a_daemon_wrote_as_numbers_are_ends_of_lines() -> None:
     assert told(entries("#012".join([HEAD, SCRIPT, ERROR]))) == [(ERROR, "WALinuxAgent", "false", "true")]
 

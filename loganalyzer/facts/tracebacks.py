@@ -23,11 +23,12 @@ PYTHON_TRACEBACK = "python_traceback"
 #: The object of a traceback whose files are of no owner in the table.
 OTHER_PROGRAM = "other program"
 _SOURCE = LogSource("linux", "python", "fact")
-#: ``complete`` is ``false`` where a traceback goes on after the last line of it that is there.
-_COLUMNS = {**FACT_COLUMNS, "recovered": pl.String(), "complete": pl.String()}
+#: ``complete`` is ``false`` where a traceback goes on after the last line of it that is there. ``uncaught`` is ``true``
+#: where it begins at the top of the program, which therefore ended; who catches an exception sees its own part alone.
+_COLUMNS = {**FACT_COLUMNS, "recovered": pl.String(), "complete": pl.String(), "uncaught": pl.String()}
 
 _START = re.compile(r"Traceback \(most recent call last\)")
-_FILE = re.compile(r'^\s*File "([^"]{1,4096})", line \d')
+_FILE = re.compile(r'^\s*File "([^"]{1,4096})", line \d{1,9}(, in <module>)?')
 _ERROR = re.compile(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|NotFound|Exit|Interrupt|Conflict|Warning)(?::|$)")
 _GOES_ON = re.compile(r"^(?:During handling of the above exception|The above exception was the direct cause)")
 #: Characters of the last line of a traceback that are kept.
@@ -43,18 +44,25 @@ _Writer: TypeAlias = tuple[str | None, ...]
 
 @dataclass(frozen=True, slots=True)
 class _Traceback:
-    """``files``: the outermost first, of the last part before those of earlier ones. ``first``, ``last``: entries."""
+    """``files``: the outermost first, of the last part before those of earlier ones. ``first``, ``last``: entries.
+
+    ``error`` is None where the end was cut off.
+    """
 
     files: tuple[str, ...]
-    error: str
+    error: str | None
     first: Hit
     last: Hit
     complete: bool
+    uncaught: bool
 
 
 @dataclass(slots=True)
 class _Begun:
-    """What was read of one so far. ``goes_on``: its last line was, and a further part of it is announced."""
+    """What was read of one so far. ``goes_on``: its last line was, and a further part of it is announced.
+
+    ``uncaught``: None where the line that opens it was not read, or the file after it was not.
+    """
 
     files: list[str] = field(default_factory=list)
     earlier: list[str] = field(default_factory=list)
@@ -62,6 +70,8 @@ class _Begun:
     first: Hit | None = None
     last: Hit | None = None
     goes_on: bool = False
+    opened: bool = False
+    uncaught: bool | None = None
     seen: int | None = None
 
 
@@ -85,8 +95,11 @@ class _Reader:
         begun.seen = place
         if opens:
             begun.earlier, begun.files = [*begun.files, *begun.earlier][:_MOST] if begun.goes_on else [], []
+            begun.opened, begun.uncaught = True, None
         elif file and len(begun.files) < _MOST:
             begun.files.append(file[1])
+            if begun.opened:
+                begun.opened, begun.uncaught = False, file[2] is not None
         elif _GOES_ON.match(text):
             begun.goes_on = begun.error is not None
         elif _ERROR.match(text) and begun.files and (begun.error is None or begun.goes_on):
@@ -96,15 +109,17 @@ class _Reader:
             self._begun = _Begun(error=text[:_LONGEST], first=hit, last=hit, seen=place)
         if opens or file:
             begun.first = begun.first or hit
+            begun.last = begun.last if begun.error else hit
         return over
 
     def end(self) -> _Traceback | None:
-        """What it holds, where that has a last line; then it holds nothing."""
+        """What it holds, where that has a last line or its first two; then it holds nothing."""
         begun, self._begun = self._begun, _Begun()
-        if begun.error is None or begun.first is None or begun.last is None:
+        if (begun.error is None and begun.uncaught is None) or begun.first is None or begun.last is None:
             return None
         files = (*begun.files, *begun.earlier)
-        return _Traceback(files, begun.error, begun.first, begun.last, not begun.goes_on)
+        complete = begun.error is not None and not begun.goes_on
+        return _Traceback(files, begun.error, begun.first, begun.last, complete, begun.uncaught is True)
 
 
 def traceback_frames(frames: Sequence[EventFrame], table: TracebackTable) -> list[EventFrame]:
@@ -189,7 +204,7 @@ def _row(found: _Traceback, owner: str | None, at_work: dict[str, _Work]) -> dic
     cited = [found.last] if found.first is found.last else [found.first, found.last]
     return {
         **found.last.row(),
-        "message": found.error,
+        "message": found.error or _lines(found.last)[-1][:_LONGEST],
         "event.end": found.last.time,
         "process.name": found.last.values.get("process"),
         "fact": PYTHON_TRACEBACK,
@@ -200,5 +215,6 @@ def _row(found: _Traceback, owner: str | None, at_work: dict[str, _Work]) -> dic
         "count": 1,
         "recovered": "true" if recovered else "false",
         "complete": "true" if found.complete else "false",
+        "uncaught": "true" if found.uncaught else "false",
         "derived_from": [one.citation() for one in cited],
     }
