@@ -23,6 +23,7 @@ class KnownEvent:
     start: int
 
 
+_SERVICES = "Service Control Manager"
 #: Provider, id, level, and words that stand in no other event's description.
 _SENTENCES: tuple[tuple[str, int, int, str], ...] = (
     ("VSS", 22, 2, r"A critical component required by the Volume Shadow Copy service is not registered"),
@@ -117,6 +118,25 @@ _SENTENCES: tuple[tuple[str, int, int, str], ...] = (
         3,
         r"Windows successfully diagnosed a low virtual memory condition",
     ),
+    ("SRMSVC", 12310, 3, r"Shadow copy .{1,200}? was deleted during storage report generation\."),
+    (
+        _SERVICES,
+        7031,
+        2,
+        r"The [^\n]{2,80}? service terminated unexpectedly\.\s+It has done this \d+ time\(s\)\."
+        r"\s+The following corrective",
+    ),
+    (_SERVICES, 7034, 2, r"The [^\n]{2,80}? service terminated unexpectedly\.\s+It has done this \d+ time\(s\)"),
+    (_SERVICES, 7000, 2, r"The [^\n]{2,80}? service failed to start due to the following error:"),
+    (_SERVICES, 7001, 2, r"The [^\n]{2,80}? service depends on the [^\n]{2,80}? service which failed to start because"),
+    (
+        _SERVICES,
+        7009,
+        2,
+        r"A timeout was reached \(\d+ milliseconds\) while waiting for the [^\n]{2,80}? service to connect",
+    ),
+    (_SERVICES, 7022, 2, r"The [^\n]{2,80}? service hung on starting"),
+    (_SERVICES, 7023, 2, r"The [^\n]{2,80}? service terminated with the following error:"),
 )
 #: In other languages than English: VSS by the routine, interface or code that is not translated.
 _UNTRANSLATED: tuple[tuple[str, int, int, str], ...] = (

@@ -64,7 +64,7 @@ _CHANNEL_OF = {
             "microsoft-windows-backup",
         ),
         *("microsoft-windows-eventsystem", "microsoft-windows-perflib", "microsoft-windows-loadperf"),
-        *("ese", "msexchangeis", "msexchangeis mailbox store", "msexchangerepl", "chkdsk"),
+        *("ese", "msexchangeis", "msexchangeis mailbox store", "msexchangerepl", "chkdsk", "srmsvc"),
     ),
     "System": (
         *(

@@ -56,7 +56,7 @@ _COLUMN_OF = {name: column for column, names in _KEYS.items() for name in names}
 _NAMES = "|".join(re.escape(name) for name in sorted(_COLUMN_OF, key=lambda name: -len(name)))
 _MARK = r"[\s*_>#\-•|│\[【「'\"]{0,12}"
 _KEY = re.compile(
-    rf"(?:^{_MARK}|<br\s*/?>{_MARK}|(?<=[.;,])\s+\*{{0,2}}|\t\s*|\s{{2,}})"
+    rf"(?:^{_MARK}|<br\s*/?>{_MARK}|(?<=[.;,])\s+\*{{0,2}}|\t\s*|\s{{2,}}|(?<=[」】])[・…\s]{{0,8}}[「【])"
     rf"(?P<key>{_NAMES})[\]】」'\"]{{0,2}}\s{{0,40}}\*{{0,2}}\s{{0,40}}"
     rf"(?:[:=|]\*{{0,2}}(?:\s|$|(?<=code:|sage:)(?=\S))|\t|$)",
     re.IGNORECASE,
@@ -433,7 +433,7 @@ def _keys(lines: Sequence[Line], dates: DateReader, rows: list[Row], rejected: l
         for place, key in enumerate(found):
             column = _COLUMN_OF[key["key"].casefold()]
             end = found[place + 1].start() if place + 1 < len(found) else None
-            value = line.text[key.end() : end].strip(" \t*")
+            value = line.text[key.end() : end].strip(" \t*」】")
             if _begins_block(blocks[-1], column, value):
                 blocks.append(_Block())
             current = column

@@ -210,7 +210,7 @@ _SEVERAL = re.compile(
 )
 #: A head of a few words: ``Event 8229, VSS``, ``VSS Event ID 12293``, ``Error: (01/02/2026 03:04) VSS 12289``.
 _SOURCES = (
-    r"VSS|Vol[Ss]nap|volsnap|SQLWRITER|SQLVDI|MSSQL(?:SERVER|\$\w+)|ESENT|Service Control Manager|DistributedCOM|DCOM"
+    r"VSS|Vol[Ss]nap|volsnap|SQLWRITER|SQLVDI|SRMSVC|MSSQL(?:SERVER|\$\w+)|ESENT|Service Control Manager|DistributedCOM|DCOM"
     r"|disk|COM\+|Complus|MSDTC(?: \d)?|Microsoft-Windows-[\w-]+|Application Error|\.NET Runtime|CAPI2|Ntfs"
 )
 _ID_WORDS = (
@@ -238,6 +238,7 @@ _KNOWN_SOURCES = frozenset(
             "volsnap",
             "sqlwriter",
             "sqlvdi",
+            "srmsvc",
             "esent",
             "mssqlserver",
             "service control manager",
