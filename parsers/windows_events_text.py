@@ -210,8 +210,8 @@ _SEVERAL = re.compile(
 )
 #: A head of a few words: ``Event 8229, VSS``, ``VSS Event ID 12293``, ``Error: (01/02/2026 03:04) VSS 12289``.
 _SOURCES = (
-    r"VSS|Vol[Ss]nap|volsnap|SQLWRITER|SQLVDI|SRMSVC|MSSQL(?:SERVER|\$\w+)|ESENT|Service Control Manager|DistributedCOM|DCOM"
-    r"|disk|COM\+|Complus|MSDTC(?: \d)?|Microsoft-Windows-[\w-]+|Application Error|\.NET Runtime|CAPI2|Ntfs"
+    r"VSS|Vol[Ss]nap|volsnap|SQLWRITER|SQLVDI|SRMSVC|MSSQL(?:SERVER|\$\w+)|ESENT|Service Control Manager|DistributedCOM"
+    r"|DCOM|disk|COM\+|Complus|MSDTC(?: \d)?|Microsoft-Windows-[\w-]+|Application Error|\.NET Runtime|CAPI2|Ntfs"
 )
 _ID_WORDS = (
     r"(?:Event|Ereignis|Événement|Evénement|Evento|イベント|事件|Событие|Fehler|Error|Warning)?[ -]?"

@@ -209,6 +209,26 @@ def test_a_process_goes_on_from_chunk_to_chunk_but_not_for_ever(
     assert all(child.process is None for child in started)
 
 
+@pytest.mark.parametrize(("killed", "failures"), [(5, 0), (100, 2)])
+def test_what_ends_a_process_before_it_saw_a_bundle_is_not_held_against_the_bundle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed: int, failures: int
+) -> None:
+    starts = []
+    start = Child.start
+
+    def start_and_die(child: Child) -> None:
+        start(child)
+        starts.append(child)
+        if len(starts) <= killed and child.process is not None:
+            child.process.kill()
+
+    monkeypatch.setattr(Child, "start", start_and_die)
+    assert batch(write_fleet(tmp_path / "fleet", 2), "-o", tmp_path / "ds", "-j", "1") == (3 if failures else 0)
+    rows = table(tmp_path / "ds", "bundles")
+    assert rows.filter(status="failed").height == failures
+    assert set(rows.filter(status="failed")["failure_kind"]) <= {"crash"}
+
+
 @pytest.mark.slow
 def test_a_bundle_that_takes_too_much_memory_is_ended_and_told(tmp_path: Path, hostile: None) -> None:
     fleet = write_fleet(tmp_path / "fleet", 2)

@@ -1,7 +1,8 @@
 """A program of its own: scans one bundle after the other for ``task``, which watches it and may end it at any time.
 
-It reads frames from standard input (first the path to import from, which it has already, then the settings, then one
-bundle a frame) and answers each bundle with one frame: the length of a JSON head, that head (`Found`), and the report.
+It reads frames from standard input: first the path to import from, which it has already, then the settings, then one
+bundle a frame. It answers the settings when it is ready for bundles, and each bundle with one frame: the length of a
+JSON head, that head (`Found`), and the report.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ def main() -> None:
     sys.stdout = sys.stderr  # a word printed by a library would break a frame
     received(requests)
     settings = msgspec.json.decode(received(requests), type=ScanSettings)
+    send(answers, b"ready")
     while frame := received(requests):
         found, report = scanned(msgspec.json.decode(frame, type=Request), settings)
         head = msgspec.json.encode(found)

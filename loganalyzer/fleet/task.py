@@ -24,6 +24,8 @@ from loganalyzer.fleet.storage import TooSlowError, at_hand, is_url
 
 #: A process may be ended from outside: by the system for want of memory, or by an operator. That is tried again.
 TRIES: Final = 3
+#: The same while a process starts, and has not seen the bundle yet.
+_STARTS: Final = 20
 #: Bundles that one process scans: what it keeps of them must not add up to the limit of a single one.
 MOST_OF_A_PROCESS: Final = 500
 #: Bytes of one answer: no report comes near it.
@@ -107,11 +109,16 @@ class _Scanner:
             return failed(request, kind, self._redactor.text(error.strerror or str(error)))
 
     def _scanned(self, request: Request) -> Outcome:
-        deaths: list[str] = []
+        deaths, starts = list[str](), 0
         if self._scanned_by_child >= MOST_OF_A_PROCESS:
             self.stop()
         self._scanned_by_child += 1
         while len(deaths) < TRIES and not stopped():
+            if not self._child.runs and (why_not := self._start()) is not None:
+                starts += 1
+                if starts == _STARTS:
+                    return failed(request, "crash", f"tried {_STARTS} times: {why_not}")
+                continue
             answer, kind, why = self._asked(msgspec.json.encode(request))
             if answer is not None:
                 size = int.from_bytes(answer[:4], "little")
@@ -131,22 +138,23 @@ class _Scanner:
 
     def _asked(self, frame: bytes) -> tuple[bytes | None, FailureKind, str]:
         """The answer; or none, and why."""
-        try:
-            frames = [frame] if self._child.runs else [self._started(), frame]
-        except FailedError as error:
-            return None, "crash", str(error)
         process = self._child.process
         assert process is not None
         with _watched(process.pid, self._limits) as end, contextlib.suppress(FailedError):
-            return self._child.ask(frames, self._limits.seconds + _GRACE), "crash", ""
+            return self._child.ask([frame], self._limits.seconds + _GRACE), "crash", ""
         if end.why is not None:
             return None, end.kind, end.why
         return None, "crash", how_it_ended(process.returncode)
 
-    def _started(self) -> bytes:
-        """A new process; what it has to be told first."""
-        self._child.start()
-        return self._settings
+    def _start(self) -> str | None:
+        """A new process that knows the settings and waits for bundles; or why there is none."""
+        try:
+            self._child.start()
+            self._child.ask([self._settings], _GRACE)
+        except FailedError as error:
+            self._child.stop()
+            return str(error)
+        return None
 
 
 def failed(request: Request, kind: FailureKind, why: str) -> Outcome:
