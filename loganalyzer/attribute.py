@@ -95,7 +95,8 @@ def attribute(
     findings = _findings(frames, matches, windows)
     ruled = _rules_by_cause(rules)
     covered = frozenset(name for name in catalogue.artefacts if _is_covered(catalogue, name, derived, windows))
-    judge = _Judge(catalogue, derived, findings, ruled, covered)
+    reported = frozenset(found.error.code for text in ticket.errors for found in catalogue.find_codes(text))
+    judge = _Judge(catalogue, derived, findings, ruled, covered, bool(windows.failed), reported)
     verdicts = {cause.id: judge.judge(cause) for cause in catalogue.causes.values()}
     errors = tuple(dict.fromkeys(found.error.code for text in ticket.errors for found in catalogue.find_codes(text)))
     weights = {name: weight(one, errors, windows) for name, one in verdicts.items() if one.verdict in SUPPORTED}
@@ -142,6 +143,8 @@ class _Judge:
     findings: Mapping[str, Sequence[Finding]]
     rules: Mapping[str, Sequence[Rule | Correlation]]
     covered: frozenset[str]
+    failed: bool
+    reported: frozenset[str]
 
     def judge(self, cause: Cause) -> CauseVerdict:
         found = self.findings.get(cause.id, ())
@@ -150,12 +153,22 @@ class _Judge:
         refutes = tuple(one for one in relevant if _role(one) == "refutes")
         answer = _Answer.of(refutes)
         supports = tuple(one for one in relevant if _role(one) == "supports" and not answer.to(one))
+        if supports and not self._says_something(cause, supports):
+            how = f"backups are well with this too, and none is seen to fail: {_told(supports)}"
+            return CauseVerdict(cause, "undecided", (), refutes, (*history, *supports), self._missing(cause), how)
         if supports:
             verdict, how = _weigh(supports)
             return CauseVerdict(cause, verdict, supports, refutes, history, (), how)
         if refutes:
             return CauseVerdict(cause, "ruled-out", (), refutes, history, (), _told(refutes))
         return self._without_evidence(cause, history)
+
+    def _says_something(self, cause: Cause, supports: Sequence[Finding]) -> bool:
+        """Whether a backup failed, or an error of this cause was reported, or something tells more than a state that is
+        common where all is well.
+        """
+        beside_failure = self.failed or bool(self.reported & set(cause.errors))
+        return beside_failure or any(not _needs_failure(one) for one in supports)
 
     def _without_evidence(self, cause: Cause, history: tuple[Finding, ...]) -> CauseVerdict:
         past = f" ({len(history)} older findings are history)" if history else ""
@@ -264,6 +277,10 @@ def _role(finding: Finding) -> str:
 def _strength(finding: Finding) -> str:
     attribution = finding.rule.attribution
     return attribution.strength or "weak" if attribution is not None else "weak"
+
+
+def _needs_failure(finding: Finding) -> bool:
+    return finding.rule.attribution is not None and finding.rule.attribution.needs_failure
 
 
 @dataclass(frozen=True, slots=True)

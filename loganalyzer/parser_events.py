@@ -86,6 +86,7 @@ _CHANNEL_OF = {
         ),
         *("microsoft-windows-wer-systemerrorreporting", "bugcheck", "microsoft-windows-windowsupdateclient"),
         *("microsoft-windows-dns-client", "microsoft-windows-resource-exhaustion-detector"),
+        "microsoft-windows-failoverclustering",
     ),
     "Microsoft-Windows-CodeIntegrity/Operational": ("microsoft-windows-codeintegrity",),
     "Microsoft-Windows-AppLocker/EXE and DLL": ("microsoft-windows-applocker",),
@@ -107,6 +108,8 @@ _PROVIDERS = {
     "dhcp-client": "Microsoft-Windows-Dhcp-Client",
     "resource-exhaustion-detector": "Microsoft-Windows-Resource-Exhaustion-Detector",
     "windows defender": "Microsoft-Windows-Windows Defender",
+    "failoverclustering": "Microsoft-Windows-FailoverClustering",
+    "microsoft-windows-failovercluster": "Microsoft-Windows-FailoverClustering",
 }
 
 _NAMESPACE = re.compile(r"\A\{[^}]*\}")

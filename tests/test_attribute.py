@@ -265,6 +265,28 @@ def test_a_cause_of_the_other_platform_is_ruled_out() -> None:
     assert (verdict.verdict, verdict.how) == ("ruled-out", "the VM runs Linux")
 
 
+_COMMON = rule(1, "agent-outdated-linux", "old", strength="weak") + "    needs: failure\n"
+
+
+def test_what_is_common_where_all_is_well_says_nothing_without_a_failure() -> None:
+    found = run([_COMMON], [agent(("02:00:00", "old"))]).verdicts["agent-outdated-linux"]
+    assert (found.verdict, found.supports, len(found.history)) == ("undecided", (), 1)
+    assert "none is seen to fail" in found.how
+
+
+def test_what_is_common_counts_beside_a_failed_backup_a_reported_error_and_other_evidence() -> None:
+    log = agent(("02:00:10", "old"), ("02:00:20", "worse"))
+    snapshot = make_frame(VMSNAPSHOT, "extension.log", *backup("02:00", FAILED))
+    worse = rule(2, "agent-outdated-linux", "worse", strength="weak")
+    [error, *_] = catalogue().causes["agent-outdated-linux"].errors
+    verdicts = [
+        run([_COMMON], [log, snapshot]),
+        run([_COMMON], [log], Ticket(errors=(error,))),
+        run([_COMMON, worse], [log]),
+    ]
+    assert [one.verdicts["agent-outdated-linux"].verdict for one in verdicts] == ["possible", "possible", "likely"]
+
+
 def test_the_most_upstream_supported_cause_comes_first() -> None:
     texts = [
         rule(1, "wireserver-blocked", "beta", strength="definitive"),

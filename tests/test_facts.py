@@ -139,6 +139,17 @@ def test_an_outage_that_ends_is_recovered_and_counts_its_failures() -> None:
     assert wire == [(2, "true", "next", 1200), (1, "false", "bundle_end", 1800)]
 
 
+def test_failures_with_days_between_them_are_not_of_one_outage() -> None:
+    failure = "Error fetching the goal state: [ProtocolError] [HTTP Failed] [503: Service Unavailable]"
+    times = ("2026-03-01 02:00", "2026-03-01 08:00", "2026-03-04 02:00")
+    frame = make_frame(WAAGENT, "waagent.log", *({"at": at, "message": failure} for at in times))
+    rows = derived_rows([frame], LogSource("linux", "waagent", "gap"))
+    assert [(row["count"], row["closed_by"]) for row in rows if row["series"] == "goal_state"] == [
+        (2, "unknown"),
+        (1, "bundle_end"),
+    ]
+
+
 def test_an_outage_at_the_end_of_an_excerpt_without_times_is_open_and_one_that_ended_is_left_out() -> None:
     bad = "[HttpError] [HTTP Failed] GET http://168.63.129.16/machine/ -- IOError timed out -- 6 attempts made"
     good = "Fetch goal state from WireServer completed"

@@ -129,6 +129,11 @@ def _outages(
     marked = sorted([(hit.time, 0, hit) for hit in bad] + [(hit.time, 1, hit) for hit in good], key=lambda one: one[:2])
     for _, is_good, hit in marked:
         if not is_good:
+            if opened and _apart(entry, opened[-1], hit):
+                rows.append(
+                    _gap(entry, "outage", opened[0], opened[-1], opened[-1].time, "unknown", len(opened), times)
+                )
+                opened = []
             opened.append(hit)
         elif opened:
             rows.append(_gap(entry, "outage", opened[0], hit, hit.time, "next", len(opened), times))
@@ -138,6 +143,13 @@ def _outages(
         closed_by = "cut" if _log(opened[-1]) in cut else "bundle_end"
         rows.append(_gap(entry, "outage", opened[0], opened[-1], end, closed_by, len(opened), times))
     return rows
+
+
+def _apart(entry: SeriesRow, before: Hit, after: Hit) -> bool:
+    """Whether so long passed between two failures that nobody knows what was between them."""
+    if entry.apart is None or before.time is None or after.time is None:
+        return False
+    return after.time - before.time > timedelta(seconds=entry.apart)
 
 
 def _outages_by_place(

@@ -55,7 +55,9 @@ class FactRow:
 class SeriesRow:
     """Events that show a thing going well, and those that show it failing.
 
-    ``period`` is the seconds after which the next good event is due, or None where silence means nothing.
+    ``period``: seconds after which the next good event is due; None where silence means nothing. ``apart``: two
+    failures that are further apart than so many seconds are of two outages, as nobody knows what was between them;
+    None: a failure lasts until something goes well.
     """
 
     series: str
@@ -63,6 +65,7 @@ class SeriesRow:
     good: tuple[Pattern, ...]
     bad: tuple[Pattern, ...]
     period: int | None
+    apart: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +156,7 @@ def load_tables() -> Tables:
                 tuple(_pattern({"logsource": row["logsource"], **one}, "series.yml") for one in row["good"]),
                 tuple(_pattern({"logsource": row["logsource"], **one}, "series.yml") for one in row.get("bad", ())),
                 row.get("period"),
+                row.get("apart"),
             )
             for row in _read("series.yml")["series"]
         ),

@@ -8,19 +8,18 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import replace
 from typing import Final
 
 import msgspec
-import psutil
 
 from loganalyzer.errors import LogAnalyzerError
 from loganalyzer.evtx.child import Child, FailedError
 from loganalyzer.fleet.content import content_sha256
-from loganalyzer.fleet.outcome import Chunk, FailureKind, Found, Outcome, Request, TaskLimits
+from loganalyzer.fleet.outcome import Chunk, FailureKind, Found, Outcome, Request
 from loganalyzer.fleet.storage import TooSlowError, at_hand, is_url
+from loganalyzer.watched import end_offspring, how_it_ended, watched
 
 #: A process may be ended from outside: by the system for want of memory, or by an operator. That is tried again.
 TRIES: Final = 3
@@ -30,8 +29,7 @@ _STARTS: Final = 20
 MOST_OF_A_PROCESS: Final = 500
 #: Bytes of one answer: no report comes near it.
 _LARGEST_ANSWER: Final = 256 << 20
-#: Seconds between two looks at the memory of a process, and those after which an end that was ordered must have come.
-_LOOK: Final = 0.1
+#: Seconds after which an end that was ordered must have come.
 _GRACE: Final = 60.0
 
 
@@ -132,7 +130,7 @@ class _Scanner:
     def stop(self) -> None:
         """Ends the process; the next bundle is scanned by another."""
         if self._child.process is not None:
-            _end_offspring(self._child.process.pid)
+            end_offspring(self._child.process.pid)
         self._child.stop()
         self._scanned_by_child = 0
 
@@ -140,7 +138,10 @@ class _Scanner:
         """The answer; or none, and why."""
         process = self._child.process
         assert process is not None
-        with _watched(process.pid, self._limits) as end, contextlib.suppress(FailedError):
+        with (
+            watched(process.pid, self._limits.seconds, self._limits.resident_bytes) as end,
+            contextlib.suppress(FailedError),
+        ):
             return self._child.ask([frame], self._limits.seconds + _GRACE), "crash", ""
         if end.why is not None:
             return None, end.kind, end.why
@@ -163,72 +164,3 @@ def failed(request: Request, kind: FailureKind, why: str) -> Outcome:
     with contextlib.suppress(OSError):
         content = content_sha256(request.path)
     return Outcome(request.member, Found("failed", content_sha256=content, failure_kind=kind, failure=why))
-
-
-def how_it_ended(status: int | None) -> str:
-    """The end of a process in words; ``status`` as `subprocess.Popen.returncode` has it."""
-    if status is not None and status < 0:
-        return f"its process was ended by signal {-status}"
-    return f"its process ended by itself with status {status}"
-
-
-class _End:
-    """Why a process was ended by who watched it; ``why`` is null while it was not."""
-
-    def __init__(self) -> None:
-        self.kind: FailureKind = "crash"
-        self.why: str | None = None
-        self.over = threading.Event()
-
-
-@contextlib.contextmanager
-def _watched(pid: int, limits: TaskLimits) -> Iterator[_End]:
-    """Ends the process, and what it started, when it needs more time or memory than it may have."""
-    end = _End()
-
-    def look() -> None:
-        left = limits.seconds
-        while not end.over.wait(min(_LOOK, left)):
-            left -= _LOOK
-            if left <= 0:
-                end.kind, end.why = "time", f"it was not done within {limits.seconds:g} seconds"
-            elif (resident := _resident_bytes(pid)) > limits.resident_bytes:
-                end.kind = "memory"
-                end.why = (
-                    f"it took {resident >> 20} MiB of memory, of {limits.resident_bytes >> 20} MiB that it may have"
-                )
-            if end.why is not None:
-                _end_offspring(pid)
-                with contextlib.suppress(psutil.Error):
-                    psutil.Process(pid).kill()
-                return
-
-    watcher = threading.Thread(target=look, daemon=True)
-    watcher.start()
-    try:
-        yield end
-    finally:
-        end.over.set()
-        watcher.join()
-
-
-def _resident_bytes(pid: int) -> int:
-    """Resident memory of the process and all that it started; 0 if it is gone."""
-    try:
-        process = psutil.Process(pid)
-        family = [process, *process.children(recursive=True)]
-    except psutil.Error:
-        return 0
-    total = 0
-    for one in family:
-        with contextlib.suppress(psutil.Error):
-            total += one.memory_info().rss
-    return total
-
-
-def _end_offspring(pid: int) -> None:
-    """What the process started would outlive it, were it busy: an event log can keep its reader busy for ever."""
-    with contextlib.suppress(psutil.Error):
-        for child in psutil.Process(pid).children(recursive=True):
-            with contextlib.suppress(psutil.Error):
-                child.kill()

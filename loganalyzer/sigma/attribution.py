@@ -1,4 +1,4 @@
-"""Reads and checks the key ``loganalyzer`` of a rule: cause, role, strength, examples, and nothing else."""
+"""Reads and checks the key ``loganalyzer`` of a rule: cause, role, strength, needs, examples, and nothing else."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Protocol, TypeGuard, get_args
 
 from loganalyzer.sigma.rule import Attribution, Example, Role, Strength
 
-KEYS = ("cause", "role", "strength", "examples")
+KEYS = ("cause", "role", "strength", "needs", "examples")
 EXAMPLE_KEYS = ("name", "match", "raw", "parser", "path", "event", "events", "count")
 ROLES: tuple[str, ...] = get_args(Role)
 STRENGTHS: tuple[str, ...] = get_args(Strength)
@@ -70,10 +70,15 @@ def read_attribution(data: object) -> tuple[Attribution | None, tuple[KeyFault, 
         if not _is_strength(strength):
             what = "no strength" if strength is None else f"strength {strength!r} is unknown"
             faults.add(what, f"use {' | '.join(STRENGTHS)}", "strength")
+    needs = data.get("needs")
+    if needs not in (None, "failure") or (needs is not None and role != "supports"):
+        faults.add(
+            f"needs {needs!r} makes no sense", "write 'needs: failure' at a role that supports, or nothing", "needs"
+        )
     examples = _examples(data.get("examples"), faults)
     if faults.found or not (strength is None or _is_strength(strength)):
         return None, tuple(faults.found)
-    return Attribution(cause if isinstance(cause, str) else None, role, strength, examples), ()
+    return Attribution(cause if isinstance(cause, str) else None, role, strength, examples, needs is not None), ()
 
 
 def _is_role(value: object) -> TypeGuard[Role]:

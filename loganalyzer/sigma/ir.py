@@ -44,7 +44,7 @@ Value: TypeAlias = str | int | float
 
 #: Version of this form and of the rules around it. Whatever changes what a stored condition means, or how it is
 #: written, gets the next number; forms of other numbers are not read.
-FORM_VERSION = 1
+FORM_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,12 +58,16 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """The key ``loganalyzer``: which cause a match speaks for or against, and how strongly. A fact has no cause."""
+    """The key ``loganalyzer``: which cause a match speaks for or against, and how strongly. A fact has no cause.
+
+    ``needs_failure``: it is common where backups are well, and says something only beside a failed backup.
+    """
 
     cause: str | None
     role: Role
     strength: Strength | None
     examples: tuple[Example, ...] = ()
+    needs_failure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +259,7 @@ def _attribution_to_json(attribution: Attribution) -> dict[str, object]:
         "role": attribution.role,
         "strength": attribution.strength,
         "examples": examples,
+        "needs_failure": attribution.needs_failure,
     }
 
 
@@ -263,4 +268,4 @@ def _attribution_from_json(data: dict[str, Any]) -> Attribution:
         Example(**{**example, "events": None if example["events"] is None else tuple(example["events"])})
         for example in data["examples"]
     )
-    return Attribution(data["cause"], data["role"], data["strength"], examples)
+    return Attribution(data["cause"], data["role"], data["strength"], examples, data["needs_failure"])
