@@ -42,8 +42,10 @@ SHELL_LOG = f"var/log/azure/{EXTENSION}/shell.log"
 COMMAND_LOG = f"var/log/azure/{EXTENSION}/CommandExecution.log"
 HOST_LOG = f"var/log/azure/{EXTENSION}/host_based_extension.log"
 
-#: Causes that name a symptom: a run that fails in a bundle supports them whatever the message says.
-SYMPTOMS = frozenset({"snapshot-status-unavailable", "vmsnapshot-extension-failed", "agent-outdated-linux"})
+#: What a run that fails supports whatever the message says: symptoms, and the age of the agent.
+SYMPTOMS = frozenset(
+    {"snapshot-status-unavailable", "vmsnapshot-extension-failed", "agent-outdated-linux", "agent-version-unsupported"}
+)
 
 #: A bundle as its files, and diagnoses as verdicts by cause.
 Files = Mapping[str, str]
