@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 
 from loganalyzer.fleet.schemas import COLUMNS, schema
 
+CAUSE = "proxy-breaks-agent-traffic"
+_OTHER = "wireserver-blocked"
 _LAST = datetime(2026, 3, 4, 2, 0, tzinfo=UTC)
 
 
@@ -76,3 +78,20 @@ def _bundle(one: Machine) -> dict[str, Any]:
         "next_artefact": None if one.cause else "lin.waagent_log",
         "next_command": None if one.cause else "copy the file",
     }
+
+
+def varied_fleet(text: str = "vm", count: int = 60) -> list[Machine]:
+    """Machines of which every third has a cause, one proxy and an error; all names hold the text."""
+    return [
+        Machine(
+            f"{text} {number:03}",
+            CAUSE if number % 3 == 0 else _OTHER if number % 7 == 0 else None,
+            {"HttpProxy.Host": text if number % 3 == 0 else "none"},
+            {f"region {text}": "north" if number % 2 else "south"},
+            f"2.9.{number % 4}.1 {text}",
+            errors=[f"UserErrorMadeUp{text}"] if number % 3 == 0 else [],
+            templates=[f"it failed <*> {text}"] if number % 5 == 0 else [],
+            last=_LAST - timedelta(weeks=number % 6),
+        )
+        for number in range(count)
+    ]

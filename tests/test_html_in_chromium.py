@@ -17,12 +17,16 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Browser, Dialog, Locator, Page, expect, sync_playwright
 
+from loganalyzer.fleet.overview.html_page import to_html as fleet_to_html
+from loganalyzer.fleet.overview.machines import read_fleet
+from loganalyzer.fleet.overview.overview import overview
 from loganalyzer.pipeline import scan
 from loganalyzer.report.html_report import to_html
 from loganalyzer.report.model import Report
 from sample_logs import linux_bundles
 from tests.example_reports import EXAMPLE, HOSTILE, filled, with_citations
 from tests.many_findings import report_with
+from tests.synthetic_fleet import varied_fleet, write_dataset
 
 pytestmark = pytest.mark.slow
 
@@ -69,12 +73,12 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def opened(browser: Browser, tmp_path: Path) -> Callable[..., Any]:
-    """Opens a report from disk with the network off."""
+    """Opens a report, or the bytes of a page, from disk with the network off."""
 
     @contextmanager
-    def open_report(report: Report, **settings: Any) -> Iterator[Opened]:
+    def open_report(report: Report | bytes, **settings: Any) -> Iterator[Opened]:
         file = tmp_path / "case.html"
-        file.write_bytes(to_html(report))
+        file.write_bytes(report if isinstance(report, bytes) else to_html(report))
         context = browser.new_context(**{"viewport": WIDE, "offline": True, "color_scheme": "light", **settings})
         it = Opened(context.new_page())
         it.page.on("console", lambda message: it.said.append(message.text))
@@ -341,3 +345,35 @@ def test_a_page_of_two_hundred_thousand_candidates_opens_and_answers_a_click(ope
         assert it.page.locator("#readout code").count() == 1
         assert _overflow(it.page) == 0
         assert it.said == []
+
+
+# ---- the page on many bundles ----
+
+
+@pytest.fixture
+def fleet_page(tmp_path: Path) -> bytes:
+    """The page of a fleet in which every part of it has something to say."""
+    found = overview(read_fleet(write_dataset(tmp_path / "dataset", varied_fleet())), 0.05)
+    return fleet_to_html(found, lambda report: report)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_of_a_fleet_opens_without_a_word_and_can_be_read(opened: Any, fleet_page: bytes, scheme: str) -> None:
+    with opened(fleet_page, color_scheme=scheme) as it:
+        assert it.said == []
+        assert len(it.asked) == 1
+        it.page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
+        assert it.page.evaluate(_FAINT_TEXT, CONTRAST) == []
+        bar = it.page.locator("#causes .weeks rect").first
+        assert bar.evaluate("element => getComputedStyle(element).fill") != "rgb(0, 0, 0)"
+        assert (bar.bounding_box() or {"height": 0})["height"] > 2
+
+
+def test_on_a_phone_the_page_of_a_fleet_needs_no_scrolling_sideways(opened: Any, fleet_page: bytes) -> None:
+    with opened(fleet_page, viewport=PHONE) as it:
+        it.page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
+        assert _overflow(it.page) == 0
+        assert it.page.get_by_role("table").count() > 3
+        plot = it.page.locator("#causes .weeks").first.bounding_box()
+        assert plot is not None
+        assert plot["width"] > 200

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
-import orjson
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from loganalyzer.cli.options import color_option, console_for, moment, zone_of
-from loganalyzer.fleet.overview.factors import Factor
+from loganalyzer.cli import tell
+from loganalyzer.cli.fleet_text import show
+from loganalyzer.cli.options import cannot_write, color_option, console_for, moment, output_target, zone_of
+from loganalyzer.cli.whole_file import write_whole
+from loganalyzer.errors import LogAnalyzerError, UsageError
+from loganalyzer.fleet.overview.html_page import Link, reports_named, to_html
+from loganalyzer.fleet.overview.json_form import to_json
+from loganalyzer.fleet.overview.links import links_to_json, links_to_pages, page_name, report_pages
 from loganalyzer.fleet.overview.machines import read_fleet
-from loganalyzer.fleet.overview.overview import CauseCount, Overview, ValueCount, overview, sequence_of_weeks
-from loganalyzer.report.json_report import jsonable
-from loganalyzer.report.plain_text import cut_end, one_line, plain_json
+from loganalyzer.fleet.overview.overview import Overview, overview
 
-#: Rows of a table and factors of a cause on a terminal; JSON has all.
-_MOST_ROWS = 10
-_MOST_FACTORS = 5
-_LONGEST_NAME = 100
-_MOST_WEEKS = 26
-#: From this width on causes have their titles beside them.
-_WIDE = 110
-_BARS = "▁▂▃▄▅▆▇█"
+SUFFIXES: Final = {".txt": "text", ".json": "json", ".html": "html", ".htm": "html"}
+#: Columns of the overview in a text file.
+_TEXT_WIDTH: Final = 120
 
 
 @click.command("fleet")
@@ -36,10 +33,25 @@ _BARS = "▁▂▃▄▅▆▇█"
     "-f",
     "--format",
     "form",
-    type=click.Choice(["text", "json"]),
+    type=click.Choice(["text", "json", "html"]),
     default="text",
     show_default=True,
     help="What goes to standard output.",
+)
+@click.option(
+    "-o",
+    "--output",
+    "outputs",
+    multiple=True,
+    metavar="[FORMAT:]FILE",
+    help="Also write a file; the format by its suffix (.html .json .txt) or by prefix. May repeat; '-' is standard"
+    " output.",
+)
+@click.option(
+    "--reports",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Write a page for each report that the HTML page names, and link to these instead of the JSON reports.",
 )
 @click.option(
     "--fdr",
@@ -50,7 +62,7 @@ _BARS = "▁▂▃▄▅▆▇█"
 )
 @click.option("--since", metavar="TIME", help="Only clusters of unexplained errors that began at or after this time.")
 @color_option
-def command(dataset: Path, form: str, fdr: float, since: str | None, color: str) -> int:
+def command(dataset: Path, **given: Any) -> int:
     """Tell what many bundles have in common: DATASET is what 'loganalyzer batch' wrote.
 
     Causes by count with their weeks, what failing machines share and the others lack, versions, documented errors, what
@@ -60,112 +72,56 @@ def command(dataset: Path, form: str, fdr: float, since: str | None, color: str)
     \b
     Exit status: 0 done, 2 wrong usage or no dataset.
     """
-    began = None if since is None else moment(since, "--since", zone_of(None))
-    found = overview(read_fleet(dataset), fdr, began)
-    if form == "json":
-        click.echo(plain_json(orjson.dumps(jsonable(_dates_as_text(found)), option=orjson.OPT_INDENT_2).decode()))
-    else:
-        _show(found, console_for(color), fdr)
+    targets = _targets(given)
+    began = None if given["since"] is None else moment(given["since"], "--since", zone_of(None))
+    found = overview(read_fleet(dataset), given["fdr"], began)
+    pages = None if given["reports"] is None else _write_report_pages(found, dataset, given["reports"])
+    for form, path in targets:
+        base = Path.cwd() if path is None else path.absolute().parent
+        link = links_to_json(dataset, base) if pages is None else links_to_pages(given["reports"], base, pages)
+        _write(found, form, path, link, given["color"])
     return 0
 
 
-def _dates_as_text(found: Overview) -> dict[str, Any]:
-    """The overview as plain values: names of weeks, and pairs as objects where JSON has names for them."""
-    told: dict[str, Any] = jsonable(found)
-    for one, cause in zip(told["causes"], found.causes, strict=True):
-        one["weeks"] = [{"week": week.isoformat(), "machines": count} for week, count in cause.weeks]
-    for one in told["errors"]:
-        one["explained_by"] = dict(one["explained_by"])
-    return told | {"failed": dict(found.failed), "verdicts": dict(found.verdicts)}
+def _targets(given: dict[str, Any]) -> list[tuple[str, Path | None]]:
+    """Files first: a reader of standard output that goes away costs no file."""
+    targets = [output_target(one, given["form"], SUFFIXES) for one in given["outputs"]]
+    if not any(path is None for _, path in targets):
+        targets.append((given["form"], None))
+    if given["reports"] is not None and all(form != "html" for form, _ in targets):
+        raise UsageError("--reports is of an HTML page, and none is written", None, "add -o fleet.html")
+    return sorted(targets, key=lambda target: target[1] is None)
 
 
-def _show(found: Overview, console: Console, fdr: float) -> None:
-    console.print(Text(f"{found.machines:,} machines, {found.bundles:,} bundles", "bold"))
-    told = [f"{count:,} {verdict}" for verdict, count in found.verdicts]
-    told += [f"{count:,} failed ({kind})" for kind, count in found.failed]
-    console.print(Text(", ".join(told)))
-    if found.causes:
-        _show_causes(found.causes, console)
-    _show_factors(found.factors, console, fdr)
-    for name, counts in found.by.items():
-        _show_values(name.replace("_", " "), counts, console)
-    if found.errors:
-        rows = [
-            (one.code, f"{one.machines:,}", ", ".join(f"{cause} {count:,}" for cause, count in one.explained_by))
-            for one in found.errors
-        ]
-        _table("Documented errors", ("error", "machines", "explained by"), rows, console)
-    if found.cannot_tell:
-        rows = [(one.artefact or "-", f"{one.machines:,}", one.command or "") for one in found.cannot_tell]
-        _table("Cannot be told: collect", ("artefact", "machines", "command"), rows, console)
-    if found.clusters:
-        rows = [(one.template, f"{one.machines:,}", f"{one.count:,}") for one in found.clusters]
-        _table("Errors that no signature explains", ("template", "machines", "times"), rows, console)
+def _write(found: Overview, form: str, path: Path | None, link: Link, color: str) -> None:
+    if form == "text" and path is None:
+        show(found, console_for(color))
+        return
+    content = to_json(found) if form == "json" else to_html(found, link) if form == "html" else _text(found)
+    if path is None:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content)
+    else:
+        write_whole(path, content)
 
 
-def _show_causes(causes: Sequence[CauseCount], console: Console) -> None:
-    weeks = sequence_of_weeks(causes)[-_MOST_WEEKS:]
-    title = f"Causes by week, {weeks[0]} to {weeks[-1]}" if weeks else "Causes"
-    wide = console.width >= _WIDE
-    rows = [(one.cause, f"{one.machines:,}", _spark(one, weeks), *([one.title] if wide else [])) for one in causes]
-    _table(title, ("cause", "machines", "weeks", *(["title"] if wide else [])), rows, console)
+def _text(found: Overview) -> bytes:
+    text = io.StringIO()
+    show(found, Console(file=text, width=_TEXT_WIDTH, no_color=True, color_system=None, force_terminal=False))
+    return text.getvalue().encode()
 
 
-def _spark(one: CauseCount, weeks: Sequence[date]) -> str:
-    counts = dict(one.weeks)
-    most = max(counts.values(), default=1)
-    return "".join(
-        _BARS[-(-counts[week] * (len(_BARS) - 1) // most)] if week in counts else "·" for week in weeks[-26:]
-    )
-
-
-def _show_factors(factors: Sequence[Factor], console: Console, fdr: float) -> None:
-    _heading(f"Common factors (of all that is told here, {fdr:.0%} may be chance)", console)
-    if not factors:
-        console.print(Text("  none: nothing that machines with a cause share and the others lack is beyond chance"))
-    shown: dict[str, int] = {}
-    for one in factors:
-        shown[one.cause] = shown.get(one.cause, 0) + 1
-        if shown[one.cause] <= _MOST_FACTORS:
-            _show_factor(one, console)
-    more = sum(max(0, count - _MOST_FACTORS) for count in shown.values())
-    if more:
-        console.print(Text(f"  and {more:,} more (-f json)", "dim"))
-
-
-def _show_factor(one: Factor, console: Console) -> None:
-    share = f"{one.cases_with:,} of {one.cases:,} with {one.cause}, {one.others_with:,} of {one.others:,} others"
-    console.print(Text.assemble("  ", (_name(one.features[0]), "bold")))
-    console.print(Text(f"    {share}: {one.difference:+.0%} ({one.difference_low:+.0%} to {one.difference_high:+.0%})"))
-    if len(one.features) > 1:
-        others = ", ".join(_name(name) for name in one.features[1:4])
-        more = f" and {len(one.features) - 4:,} more" if len(one.features) > 4 else ""
-        console.print(Text(f"    the same machines: {others}{more}", "dim"))
-
-
-def _show_values(name: str, counts: Sequence[ValueCount], console: Console) -> None:
-    rows = [(one.value, f"{one.machines:,}", f"{one.with_cause:,}") for one in counts]
-    _table(f"By {name}", (name, "machines", "with a cause"), rows, console)
-
-
-def _table(title: str, names: Sequence[str], rows: Sequence[Sequence[str]], console: Console) -> None:
-    _heading(title, console)
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for name in names:
-        table.add_column(
-            Text(_name(name)), justify="right" if name in ("machines", "with a cause", "times") else "left"
-        )
-    for row in rows[:_MOST_ROWS]:
-        table.add_row(*(Text(_name(cell)) for cell in row))
-    console.print(table)
-    if len(rows) > _MOST_ROWS:
-        console.print(Text(f"  and {len(rows) - _MOST_ROWS:,} more (-f json)", "dim"))
-
-
-def _heading(title: str, console: Console) -> None:
-    console.print()
-    console.print(Text(one_line(title), "bold"))
-
-
-def _name(text: str) -> str:
-    return cut_end(one_line(text), _LONGEST_NAME)
+def _write_report_pages(found: Overview, dataset: Path, folder: Path) -> Sequence[str]:
+    """Writes the pages of the reports that the page names; those that were written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    written = []
+    for report, page in report_pages(dataset, reports_named(found)):
+        if isinstance(page, LogAnalyzerError):
+            tell(f"warning: no page of a report: {page}")
+        else:
+            write_whole(folder / page_name(report), page)
+            written.append(report)
+    return written

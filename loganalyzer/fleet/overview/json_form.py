@@ -1,0 +1,30 @@
+"""The overview as JSON, version 1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from loganalyzer.fleet.overview.overview import Overview
+from loganalyzer.report.json_report import jsonable
+from loganalyzer.report.plain_text import plain_json
+
+
+def to_json(found: Overview) -> bytes:
+    """The overview as UTF-8 JSON, written as a report is: times in UTC, what a terminal obeys escaped."""
+    written = orjson.dumps(_objects(found), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    return plain_json(written.decode()).encode()
+
+
+def _objects(found: Overview) -> dict[str, Any]:
+    """The overview as plain values: weeks by their Monday, and pairs as objects where JSON has names for them."""
+    told: dict[str, Any] = jsonable(found)
+    for one, cause in zip(told["causes"], found.causes, strict=True):
+        one["weeks"] = [{"week": week.isoformat(), "machines": count} for week, count in cause.weeks]
+    for one in told["errors"]:
+        one["explained_by"] = dict(one["explained_by"])
+    for counts in told["by"].values():
+        for one in counts:
+            one["causes"] = dict(one["causes"])
+    return told | {"failed": dict(told["failed"]), "verdicts": dict(told["verdicts"])}
