@@ -20,7 +20,10 @@ _LAST = datetime(2026, 3, 4, 2, 0, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """One machine with one bundle. ``settings``: of ``waagent.conf``. ``cause``: null where it is well."""
+    """One machine with one bundle. ``settings``: of ``waagent.conf``. ``cause``: null where none is known.
+
+    ``verdict``: null for the one that the cause gives.
+    """
 
     name: str
     cause: str | None = None
@@ -31,6 +34,8 @@ class Machine:
     last: datetime = _LAST
     errors: Sequence[str] = ()
     templates: Sequence[str] = ()
+    verdict: str | None = None
+    judged_by: str = "the same"
 
 
 def write_dataset(folder: Path, machines: Iterable[Machine]) -> Path:
@@ -68,7 +73,8 @@ def _bundle(one: Machine) -> dict[str, Any]:
         "labels": [{"name": name, "value": value} for name, value in one.labels.items()],
         "status": "scanned",
         "report": f"reports/00/{one.name}.json",
-        "verdict": "cause-found" if one.cause else "cannot-tell",
+        "judged_by": one.judged_by,
+        "verdict": one.verdict or ("cause-found" if one.cause else "cannot-tell"),
         "cause": one.cause,
         "platform": "linux",
         "hosts": [one.name] if one.hosts is None else list(one.hosts),

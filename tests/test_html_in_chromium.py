@@ -353,7 +353,8 @@ def test_a_page_of_two_hundred_thousand_candidates_opens_and_answers_a_click(ope
 @pytest.fixture
 def fleet_page(tmp_path: Path) -> bytes:
     """The page of a fleet in which every part of it has something to say."""
-    found = overview(read_fleet(write_dataset(tmp_path / "dataset", varied_fleet())), 0.05)
+    older = read_fleet(write_dataset(tmp_path / "older", varied_fleet(count=45)[::-2]))
+    found = overview(read_fleet(write_dataset(tmp_path / "dataset", varied_fleet())), 0.05, None, older)
     return fleet_to_html(found, lambda report: report)
 
 

@@ -61,6 +61,13 @@ _TEXT_WIDTH: Final = 120
     help="Share of false discoveries that the common factors may have.",
 )
 @click.option("--since", metavar="TIME", help="Only clusters of unexplained errors that began at or after this time.")
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    metavar="OLDER",
+    help="Also tell what changed since this older dataset: causes that rose or fell, machines that fail now or have"
+    " recovered, errors that are new.",
+)
 @color_option
 def command(dataset: Path, **given: Any) -> int:
     """Tell what many bundles have in common: DATASET is what 'loganalyzer batch' wrote.
@@ -74,7 +81,8 @@ def command(dataset: Path, **given: Any) -> int:
     """
     targets = _targets(given)
     began = None if given["since"] is None else moment(given["since"], "--since", zone_of(None))
-    found = overview(read_fleet(dataset), given["fdr"], began)
+    older = None if given["against"] is None else read_fleet(given["against"])
+    found = overview(read_fleet(dataset), given["fdr"], began, older)
     pages = None if given["reports"] is None else _write_report_pages(found, dataset, given["reports"])
     for form, path in targets:
         base = Path.cwd() if path is None else path.absolute().parent

@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from loganalyzer.fleet.overview.change import Change, ChangedCause
 from loganalyzer.fleet.overview.factors import Factor
-from loganalyzer.fleet.overview.overview import CauseCount, Overview, ValueCount, shown_weeks
+from loganalyzer.fleet.overview.overview import CauseCount, Cluster, Overview, ValueCount, shown_weeks
 from loganalyzer.report.plain_text import cut_end, one_line
 
 #: Rows of a table and factors of a cause on a terminal; JSON has all.
@@ -20,6 +21,8 @@ _LONGEST_NAME = 100
 _MOST_WEEKS = 26
 #: From this width on causes have their titles beside them.
 _WIDE = 110
+_MOST_NAMES = 5
+_NUMBERS = ("machines", "with a cause", "times", "before", "now", "of those in both")
 _BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -29,6 +32,8 @@ def show(found: Overview, console: Console) -> None:
     told = [f"{count:,} {verdict}" for verdict, count in found.verdicts]
     told += [f"{count:,} failed ({kind})" for kind, count in found.failed]
     console.print(Text(", ".join(told)))
+    if found.against is not None:
+        _show_change(found.against, console)
     if found.causes:
         _show_causes(found.causes, console)
     _show_factors(found.factors, console, found.rate)
@@ -44,8 +49,42 @@ def show(found: Overview, console: Console) -> None:
         rows = [(one.artefact or "-", f"{one.machines:,}", one.command or "") for one in found.cannot_tell]
         _table("Cannot be told: collect", ("artefact", "machines", "command"), rows, console)
     if found.clusters:
-        rows = [(one.template, f"{one.machines:,}", f"{one.count:,}") for one in found.clusters]
+        rows = [(f"{_mark(one)}{one.template}", f"{one.machines:,}", f"{one.count:,}") for one in found.clusters]
         _table("Errors that no signature explains", ("template", "machines", "times"), rows, console)
+
+
+def _mark(one: Cluster) -> str:
+    return "new: " if one.in_older is False else ""
+
+
+def _show_change(change: Change, console: Console) -> None:
+    _heading(f"Since the older dataset: {change.machines_before:,} machines then, {change.in_both:,} in both", console)
+    for why in change.unlike:
+        console.print(Text(f"  Note: {why}.", "yellow"))
+    for one in change.machines:
+        names = ", ".join(_name(each.name) for each in one.named[:_MOST_NAMES])
+        more = f" and {one.machines - _MOST_NAMES:,} more" if one.machines > _MOST_NAMES else ""
+        console.print(Text(f"  {one.change.replace('-', ' ')}: {one.machines:,} ({names}{more})"))
+    if change.gone_clusters:
+        console.print(Text(f"  clusters of unexplained errors that are gone: {change.gone_clusters:,}"))
+    rows = [
+        (_way(one), one.cause, f"{one.before:,}", f"{one.after:,}", f"+{one.gained:,} -{one.lost:,}")
+        for one in change.causes
+        if one.change != "same" or one.gained or one.before != one.after
+    ]
+    if rows:
+        _table(
+            "Causes that changed (*: beyond machines that come and go at random)",
+            ("change", "cause", "before", "now", "of those in both"),
+            rows,
+            console,
+        )
+    else:
+        console.print(Text("  no cause has other machines than it had"))
+
+
+def _way(one: ChangedCause) -> str:
+    return f"{one.change} *" if one.beyond_chance else one.change
 
 
 def _show_causes(causes: Sequence[CauseCount], console: Console) -> None:
@@ -95,9 +134,7 @@ def _table(title: str, names: Sequence[str], rows: Sequence[Sequence[str]], cons
     _heading(title, console)
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for name in names:
-        table.add_column(
-            Text(_name(name)), justify="right" if name in ("machines", "with a cause", "times") else "left"
-        )
+        table.add_column(Text(_name(name)), justify="right" if name in _NUMBERS else "left")
     for row in rows[:_MOST_ROWS]:
         table.add_row(*(Text(_name(cell)) for cell in row))
     console.print(table)

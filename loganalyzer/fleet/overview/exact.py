@@ -51,6 +51,15 @@ def least_log_p(table: Table) -> float:
     return min(0.0, _LOG_2 + min(_log_chance(table, fewest), _log_chance(table, most)))
 
 
+def log_p_of_pairs(one: int, other: int) -> float:
+    """The natural logarithm of the two-sided p-value of McNemar's exact test: pairs that changed either way."""
+    changed = one + other
+    logs = [_log_choose(changed, fewer) for fewer in range(min(one, other) + 1)]
+    highest = logs[-1]
+    tail = highest + log(sum(exp(term - highest) for term in logs))
+    return min(0.0, tail - (changed - 1) * _LOG_2)
+
+
 def _log_tail(table: Table) -> float:
     with_it = table.cases_with + table.others_with
     at, up = table.cases_with, table.leans_to_cases

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Final, TypeAlias
 
+from loganalyzer.fleet.overview.change import MachineChange
 from loganalyzer.fleet.overview.factors import Factor
 from loganalyzer.fleet.overview.overview import Overview, ValueCount, shown_weeks
 from loganalyzer.fleet.overview.plots import Segment, difference_axis, segments, shade, week_bars
@@ -34,19 +35,30 @@ _VERDICTS: Final = {
     "cannot-tell": ("cannot be told", "v-unknown"),
     "no-fault-found": ("no fault found", "v-well"),
 }
+#: What a change of machines is called, and what it says.
+_CHANGES: Final[Mapping[MachineChange, tuple[str, str]]] = {
+    "newly-failing": ("Newly failing", "no fault was found before"),
+    "newly-told": ("With a cause now", "they could not be told before"),
+    "other-cause": ("With another cause", "they had one before, too"),
+    "no-longer-told": ("No longer told", "they had a cause before and cannot be told now, which proves no recovery"),
+    "recovered": ("Recovered", "they had a cause before, and no fault is found now"),
+}
 #: The address of a machine's report, by its path below the dataset; null: none that can be opened.
 Link: TypeAlias = Callable[[str], str | None]
 
 
 def to_html(found: Overview, link: Link) -> bytes:
     """The page in UTF-8; the same overview and links give the same bytes. Times are in UTC."""
+    changed = found.against.causes if found.against is not None else ()
     colours = {one.cause: f"c{place}" for place, one in enumerate(found.causes[:_COLOURS], start=1)}
     weeks = _with_weeks_before(shown_weeks(found.causes, MOST_WEEKS))
     values = {
         "found": found,
         "headline": headline(found),
         "verdicts": _verdicts(found),
-        "titles": {one.cause: one.title for one in found.causes},
+        "titles": {one.cause: one.title for one in found.causes} | {one.cause: one.title for one in changed},
+        "changes": {one.cause: one for one in changed},
+        "change_words": _CHANGES,
         "colours": colours,
         "weeks": weeks,
         "week_bars": week_bars,
@@ -75,7 +87,9 @@ _MOST: Final = {
 
 def reports_named(found: Overview) -> list[str]:
     """The reports that the page links to, each once, in its order."""
-    groups: list[Sequence[str]] = [one.reports[:MOST_NAMES] for one in found.causes[:MOST_CAUSES]]
+    changed = found.against.machines if found.against is not None else ()
+    groups: list[Sequence[str]] = [[each.report for each in one.named[:MOST_NAMES]] for one in changed]
+    groups += [one.reports[:MOST_NAMES] for one in found.causes[:MOST_CAUSES]]
     groups += [one.reports[:MOST_NAMES] for one in found.cannot_tell]
     groups += [one.reports[:MOST_NAMES_OF_A_CLUSTER] for one in found.clusters[:MOST_CLUSTERS]]
     return list(dict.fromkeys(report for group in groups for report in group))

@@ -27,4 +27,6 @@ def _objects(found: Overview) -> dict[str, Any]:
     for counts in told["by"].values():
         for one in counts:
             one["causes"] = dict(one["causes"])
+    if told["against"] is not None:
+        told["against"]["verdicts_before"] = dict(told["against"]["verdicts_before"])
     return told | {"failed": dict(told["failed"]), "verdicts": dict(told["verdicts"])}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 import polars as pl
 
 from loganalyzer.catalogue import load_catalogue
+from loganalyzer.fleet.overview.change import Change, change, templates
 from loganalyzer.fleet.overview.factors import Factor, common_factors
 from loganalyzer.fleet.overview.machines import Fleet, features
 
@@ -78,7 +79,8 @@ class Cluster:
     """Errors of one template that no signature explains. ``first``: the earliest of them.
 
     ``new``: on so many machines it does not stand in what was logged before their last successful backup.
-    ``names``: the first of the machines; ``reports``: theirs, in the same order.
+    ``names``: the first of the machines; ``reports``: theirs, in the same order. ``in_older``: whether the dataset that
+    this one is compared with has it; null without one.
     """
 
     template: str
@@ -89,6 +91,7 @@ class Cluster:
     new: int
     names: tuple[str, ...]
     reports: tuple[str, ...]
+    in_older: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,7 @@ class Overview:
 
     ``rate``: of false discoveries among the factors; ``since``: clusters are only those that began then.
     ``earliest`` and ``latest``: when the newest bundles of the machines end. ``failed_bundles``: the first of them.
+    ``against``: what changed since an older dataset; null without one.
     """
 
     schema: str
@@ -124,10 +128,14 @@ class Overview:
     earliest: datetime | None
     latest: datetime | None
     failed_bundles: tuple[FailedBundle, ...]
+    against: Change | None
 
 
-def overview(fleet: Fleet, rate: float, since: datetime | None = None) -> Overview:
-    """The overview. ``rate``: of false discoveries among the factors; ``since``: only clusters that began then."""
+def overview(fleet: Fleet, rate: float, since: datetime | None = None, older: Fleet | None = None) -> Overview:
+    """The overview. ``rate``: of false discoveries among the factors; ``since``: only clusters that began then.
+
+    ``older``: an earlier dataset to compare with.
+    """
     machines = fleet.machines
     failed = fleet.bundles.filter(status="failed")
     return Overview(
@@ -141,11 +149,12 @@ def overview(fleet: Fleet, rate: float, since: datetime | None = None) -> Overvi
         _by(machines),
         _errors(fleet),
         _cannot_tell(machines),
-        _clusters(fleet, since),
+        _clusters(fleet, since, None if older is None else templates(older)),
         rate,
         since,
         *_ends(machines),
         tuple(FailedBundle(*row) for row in failed.head(MOST_NAMED).select(*_FAILURE).iter_rows()),
+        None if older is None else change(older, fleet, rate),
     )
 
 
@@ -243,7 +252,7 @@ def _cannot_tell(machines: pl.DataFrame) -> tuple[Collect, ...]:
     return tuple(sorted(found, key=lambda one: (-one.machines, one.artefact or "", one.command or "")))
 
 
-def _clusters(fleet: Fleet, since: datetime | None) -> tuple[Cluster, ...]:
+def _clusters(fleet: Fleet, since: datetime | None, older: Set[str] | None) -> tuple[Cluster, ...]:
     rows = fleet.rows("unattributed", "template", "count", "first", "example", "new")
     counted = rows.group_by("template", maintain_order=True).agg(
         pl.col("machine").n_unique(),
@@ -258,7 +267,16 @@ def _clusters(fleet: Fleet, since: datetime | None) -> tuple[Cluster, ...]:
     reports = rows.select("template", "machine").join(fleet.machines.select("machine", "report"), on="machine")
     own = {str(template): _named(found) for (template,), found in reports.group_by("template")}
     return tuple(
-        Cluster(template, machines, count, first, example, new, *own[template])
+        Cluster(
+            template,
+            machines,
+            count,
+            first,
+            example,
+            new,
+            *own[template],
+            in_older=None if older is None else template in older,
+        )
         for template, machines, count, first, example, new in ordered.iter_rows()
     )
 
