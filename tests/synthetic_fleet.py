@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -100,4 +100,12 @@ def varied_fleet(text: str = "vm", count: int = 60) -> list[Machine]:
             last=_LAST - timedelta(weeks=number % 6),
         )
         for number in range(count)
+    ]
+
+
+def earlier_fleet(machines: Sequence[Machine]) -> list[Machine]:
+    """The same machines when every second one was still well, and the last ones were not there yet."""
+    return [
+        replace(one, cause=None, verdict="no-fault-found") if number % 2 else one
+        for number, one in enumerate(machines[: len(machines) * 3 // 4])
     ]

@@ -26,7 +26,7 @@ from loganalyzer.report.model import Report
 from sample_logs import linux_bundles
 from tests.example_reports import EXAMPLE, HOSTILE, filled, with_citations
 from tests.many_findings import report_with
-from tests.synthetic_fleet import varied_fleet, write_dataset
+from tests.synthetic_fleet import earlier_fleet, varied_fleet, write_dataset
 
 pytestmark = pytest.mark.slow
 
@@ -353,7 +353,7 @@ def test_a_page_of_two_hundred_thousand_candidates_opens_and_answers_a_click(ope
 @pytest.fixture
 def fleet_page(tmp_path: Path) -> bytes:
     """The page of a fleet in which every part of it has something to say."""
-    older = read_fleet(write_dataset(tmp_path / "older", varied_fleet(count=45)[::-2]))
+    older = read_fleet(write_dataset(tmp_path / "older", earlier_fleet(varied_fleet())))
     found = overview(read_fleet(write_dataset(tmp_path / "dataset", varied_fleet())), 0.05, None, older)
     return fleet_to_html(found, lambda report: report)
 

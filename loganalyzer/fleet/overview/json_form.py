@@ -1,7 +1,8 @@
-"""The overview as JSON, version 1."""
+"""The overview as JSON, version 1, and its JSON Schema (draft 2020-12), which ships beside this module."""
 
 from __future__ import annotations
 
+from importlib.resources import files
 from typing import Any
 
 import orjson
@@ -15,6 +16,13 @@ def to_json(found: Overview) -> bytes:
     """The overview as UTF-8 JSON, written as a report is: times in UTC, what a terminal obeys escaped."""
     written = orjson.dumps(_objects(found), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     return plain_json(written.decode()).encode()
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of the overview. Additional properties are allowed everywhere."""
+    text = files("loganalyzer.fleet.overview").joinpath("fleet-1.schema.json").read_bytes()
+    loaded: dict[str, Any] = orjson.loads(text)
+    return loaded
 
 
 def _objects(found: Overview) -> dict[str, Any]:
