@@ -100,6 +100,29 @@ def test_a_changed_version_of_the_agent_is_told() -> None:
     assert found["agent_version"] == (("2.14.0.1",), ("2.15.1.3",))
 
 
+def test_a_vss_writer_that_came_and_a_file_system_that_changed_are_told() -> None:
+    writers = [
+        f"Writer name: '{name}'\r\n   Writer Id: {{22222222-2222-2222-2222-22222222222{number}}}\r\n"
+        f"   Writer Instance Id: {{33333333-3333-3333-3333-33333333333{number}}}\r\n"
+        "   State: [1] Stable\r\n   Last error: No error\r\n\r\n"
+        for number, name in enumerate(("Fabrikam Index Writer", "Fabrikam Mail Writer"))
+    ]
+    mounts = "proc /proc proc rw 0 0\n/dev/sda1 / {} rw 0 0\nfs02:/export /net nfs4 rw 0 0\n"
+    before, after = (
+        report_on({"vss_writers.txt": listed.encode(), "proc/mounts": mounts.format(kind).encode()})
+        for listed, kind in ((writers[0], "ext4"), ("".join(writers), "xfs"))
+    )
+    assert {(one.name, one.value) for one in before.settings} >= {
+        ("vss_writer", "Fabrikam Index Writer"),
+        ("file_system", "ext4"),
+        ("file_system", "nfs4"),
+    }
+    assert "proc" not in {one.value for one in before.settings}
+    found = {one.name: (one.before, one.after) for one in compare(before, after).settings}
+    assert found["vss_writer"] == (("Fabrikam Index Writer",), ("Fabrikam Index Writer", "Fabrikam Mail Writer"))
+    assert found["file_system"] == (("ext4", "nfs4"), ("nfs4", "xfs"))
+
+
 def test_the_value_of_a_setting_whose_name_names_a_secret_is_in_no_report() -> None:
     secret = b"hunter2andmore"
     files = with_changed("linux-healthy", CONF, b"Logs.Verbose=n", b"Logs.Verbose=n\nProxy.Password=" + secret)

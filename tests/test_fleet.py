@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from math import log
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from loganalyzer.cli import run
 from loganalyzer.errors import UsageError
 from loganalyzer.fleet.overview.exact import Table, log_p
-from loganalyzer.fleet.overview.machines import read_fleet
+from loganalyzer.fleet.overview.machines import features, read_fleet
 from loganalyzer.fleet.overview.overview import Overview, overview
 from tests.synthetic_fleet import Machine, write_dataset
 
@@ -83,6 +84,20 @@ class TestCommonFactors:
             for number in range(80)
         ]
         assert "agent version up to 2.9.0.4" in seen(tmp_path / "ds", machines).factors[0].features
+
+    def test_of_many_versions_some_are_thresholds_about_as_many_machines_apart(self, tmp_path: Path) -> None:
+        versions = [f"2.{minor}.{patch}" for minor in range(7, 19) for patch in range(10)]
+        machines = [
+            Machine(f"vm{number:03}", CAUSE if number % 120 < 50 else None, agent_version=versions[number % 120])
+            for number in range(240)
+        ]
+        fleet = read_fleet(write_dataset(tmp_path / "ds", machines))
+        told = [one.label for one in features(fleet) if one.label.startswith("agent version up to")]
+        assert 30 <= len(told) <= 40
+        others = [replace(one, cause=None if one.cause else CAUSE) for one in machines]
+        assert features(read_fleet(write_dataset(tmp_path / "others", others))) == features(fleet)
+        strongest = overview(fleet, RATE).factors[0]
+        assert any(name in strongest.features for name in (f"agent version up to {one}" for one in versions[47:53]))
 
     def test_several_bundles_of_a_machine_count_once(self, tmp_path: Path) -> None:
         later = datetime(2026, 3, 9, tzinfo=UTC)

@@ -16,7 +16,7 @@ from loganalyzer.errors import Location, UsageError
 #: A token that is numbered anew in each report: the same one stands for another machine elsewhere.
 _NUMBERED_HOST: Final = r"^<host:\d{1,6}>$"
 _VERSION: Final = re.compile(r"\d{1,9}(?:\.\d{1,9}){1,3}")
-#: So many different versions are compared one by one as thresholds.
+#: So many versions are thresholds, at most.
 _MOST_THRESHOLDS: Final = 40
 
 
@@ -96,15 +96,22 @@ def _values(fleet: Fleet) -> Mapping[str, Mapping[str, set[str]]]:
 
 
 def _thresholds(name: str, bits: Mapping[str, int], known: int) -> Iterable[Feature]:
-    """``up to V`` for each version but the newest; only where all values are versions."""
-    if not 2 < len(bits) <= _MOST_THRESHOLDS or not all(_VERSION.fullmatch(value) for value in bits):
+    """``up to V`` and ``above V``, only where all values are versions; of many, those about as many machines apart.
+
+    Which versions these are depends on how many machines have each, never on which of them fail: a test at the best
+    threshold of all would find one by chance alone.
+    """
+    if len(bits) < 3 or not all(_VERSION.fullmatch(value) for value in bits):
         return
     ordered = sorted(bits, key=lambda value: [int(part) for part in value.split(".")])
-    up_to = bits[ordered[0]]
+    apart = known.bit_count() / _MOST_THRESHOLDS if len(bits) > _MOST_THRESHOLDS else 0
+    up_to, told = bits[ordered[0]], 0
     for version in ordered[1:-1]:
         up_to |= bits[version]
-        yield Feature(f"{name} up to {version}", up_to, known)
-        yield Feature(f"{name} above {version}", known & ~up_to, known)
+        if up_to.bit_count() - told >= apart:
+            told = up_to.bit_count()
+            yield Feature(f"{name} up to {version}", up_to, known)
+            yield Feature(f"{name} above {version}", known & ~up_to, known)
 
 
 def _bits(places: Iterable[int]) -> int:
