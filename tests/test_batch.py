@@ -350,6 +350,27 @@ class TestDatasets:
         assert [str(kind) for kind in answer.types] == ["VARCHAR", "VARCHAR", "TIMESTAMP WITH TIME ZONE", "BIGINT"]
         assert len(answer.fetchall()) == 3
 
+    @pytest.mark.slow
+    @pytest.mark.usefixtures("in_this_process")
+    def test_pandas_sees_the_documented_types(self, tmp_path: Path) -> None:
+        pandas = pytest.importorskip("pandas")  # of the dev extra alone: it brings numpy, which nothing here may need
+        fleet = write_fleet(tmp_path / "fleet", 2)
+        manifest = tmp_path / "manifest.txt"
+        manifest.write_text(
+            "".join(f"{fleet}/{name}.zip\n" for name in ("gone", "vm00000", "vm00001")), encoding="utf-8"
+        )
+        batch("--manifest", manifest, "-o", tmp_path / "ds")
+        (part,) = (tmp_path / "ds").glob("part=*")
+        for name in COLUMNS:
+            read = pandas.read_parquet(part / f"{name}.parquet", dtype_backend="pyarrow")
+            told = {field.name: f"{field.type}[pyarrow]" for field in schema(name)}
+            seen = {column: str(kind).replace("element", "item") for column, kind in read.dtypes.items()}
+            assert seen == {column: kind.replace("element", "item") for column, kind in told.items()}
+        bundles = pandas.read_parquet(part / "bundles.parquet")
+        assert str(bundles["first"].dtype) == "datetime64[us, UTC]"
+        assert bundles["files"].isna().tolist() == (bundles["status"] == "failed").tolist()
+        assert sorted(bundles["status"]) == ["failed", "scanned", "scanned"]
+
     @pytest.mark.usefixtures("in_this_process")
     def test_a_dataset_that_grows_is_split_into_more_parts_and_keeps_all(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
