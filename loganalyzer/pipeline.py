@@ -18,6 +18,7 @@ from loganalyzer.catalogue import load_catalogue
 from loganalyzer.facts import Derived, correlated, derive, load_tables
 from loganalyzer.facts.clock_facts import zone_notes
 from loganalyzer.facts.clock_years import with_years
+from loganalyzer.facts.machines import other_machines
 from loganalyzer.facts.rotation import part_of
 from loganalyzer.intake import Archive, Limits, Skipped, walk
 from loganalyzer.intake.layout import Layout, place, recognise_layout, relative
@@ -453,7 +454,7 @@ def _leaf_coverage(reading: Reading, derived: Derived) -> list[Coverage]:
     spans = defaultdict(list)
     for span in derived.spans:
         spans[span.path].append(span)
-    zones = zone_notes(derived.frames)
+    zones, machines = zone_notes(derived.frames), other_machines(reading.frames)
     rows = []
     for leaf in reading.leaves:
         path = relative(leaf.path, reading.layout.root)
@@ -485,7 +486,14 @@ def _leaf_coverage(reading: Reading, derived: Derived) -> list[Coverage]:
                 last=max(times, default=None),
                 gaps=tuple((_iso(a), _iso(b)) for span in own for a, b in span.gaps),
                 status="partial" if parsed.damage else "read",
-                notes=(*parsed.damage, *parsed.cut, *parsed.notes, *_reasons(parsed), *zones.get(path, ())),
+                notes=(
+                    *parsed.damage,
+                    *parsed.cut,
+                    *parsed.notes,
+                    *_reasons(parsed),
+                    *zones.get(path, ()),
+                    *machines.get(path, ()),
+                ),
                 sha256=_digest(leaf),
             )
         )

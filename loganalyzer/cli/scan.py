@@ -28,7 +28,7 @@ from loganalyzer.cli.options import (
 from loganalyzer.cli.redact_map import map_target, redact_map_option
 from loganalyzer.cli.report_outputs import Target, format_option, targets_of, write_outputs
 from loganalyzer.cli.rule_files import own_rules, own_rules_option
-from loganalyzer.cli.what_was_read import status_of_reading, tell_idle, tell_unread
+from loganalyzer.cli.what_was_read import status_of_reading, tell_idle, tell_machines, tell_unread
 from loganalyzer.pipeline import Judged, Progress, Scan, ScanOptions, judge, redacted, scan
 from loganalyzer.redact import Redactor
 from loganalyzer.report.model import Report
@@ -86,6 +86,7 @@ def command(bundle: tuple[str, ...], **given: Any) -> int:
         kept.write(redactor)
     tell_idle(result.idle)
     tell_unread(result.recognised, result.unread)
+    tell_machines(result.report.coverage)
     return status if written else EXIT_USAGE
 
 

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import click
 
 from loganalyzer.cli import EXIT_UNREADABLE, tell
+from loganalyzer.facts.machines import SEVERAL_MACHINES
 from loganalyzer.registry import Choice
+from loganalyzer.report.model import Coverage
 from loganalyzer.report.plain_text import one_line
 
 MOST_UNREAD = 10
@@ -25,6 +27,14 @@ def tell_unread(recognised: int, unread: Sequence[str]) -> None:
             "  help: 'loganalyzer formats' lists what can; give the folder or archive that holds the logs",
             err=True,
         )
+
+
+def tell_machines(coverage: Sequence[Coverage]) -> None:
+    """Says that a diagnosis may rest on logs of different machines."""
+    sources = [one.source for one in coverage if any(note.endswith(SEVERAL_MACHINES) for note in one.notes)]
+    if sources:
+        more = f" and {len(sources) - 1} more" if len(sources) > 1 else ""
+        tell(f"warning: {SEVERAL_MACHINES}: {one_line(sources[0])}{more}; scan each machine by itself")
 
 
 def tell_idle(choices: Sequence[Choice]) -> None:
