@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from math import log
 from pathlib import Path
@@ -162,6 +163,8 @@ class TestForms:
         assert page.index('id="changes"') < page.index('id="causes"')
         assert page.index("Newly failing: 1 machine<") < page.index("vm2") < page.index("Recovered: 1 machine<")
         assert page.count("not in the older dataset") == 1
+        words = " ".join(re.sub("<[^>]*>", "", page).split())
+        assert "vm2 Proxy intercepts" in words
 
     def test_an_older_dataset_that_is_none_is_told(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         newer = write_dataset(tmp_path / "new", self.NEWER)
