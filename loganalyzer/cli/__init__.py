@@ -47,6 +47,8 @@ COMMANDS = {
     "shrink": ("loganalyzer.cli.shrink", "Write the smallest redacted part of a bundle that gives the same findings."),
     "batch": ("loganalyzer.cli.batch", "Scan many bundles, one a VM, into a dataset of tables and reports."),
     "fleet": ("loganalyzer.cli.fleet", "Tell what many bundles have in common: causes, versions, common factors."),
+    "serve": ("loganalyzer.cli.serve", "Serve a page and a REST API to which bundles are uploaded."),
+    "submit": ("loganalyzer.cli.submit", "Upload a bundle to such a server, and fetch the report."),
     "explain": ("loganalyzer.cli.explain", "Explain an error code, a cause, or pasted portal text (offline)."),
     "formats": ("loganalyzer.cli.formats", "List the formats that can be read, or explain whose each file is."),
     "signatures": ("loganalyzer.cli.signatures", "List, show, test and lint the signatures."),

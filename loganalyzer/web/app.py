@@ -1,0 +1,85 @@
+"""The application: routes, what stands around them, and its life from start to end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import RedirectResponse, Response
+
+from loganalyzer.web import api, pages
+from loganalyzer.web.access import Guard
+from loganalyzer.web.problems import KINDS, ProblemError
+from loganalyzer.web.server import Server
+
+_LOG: Final = logging.getLogger("loganalyzer.web")
+_KIND_OF: Final = {404: "not-found", 405: "bad-request", 413: "too-large"}
+
+
+def app_of(server: Server) -> Starlette:
+    """The application that serves from a data folder; its workers begin and end with it."""
+
+    @asynccontextmanager
+    async def life(app: Starlette) -> AsyncIterator[None]:
+        server.workers.start()
+        try:
+            yield
+        finally:
+            server.close()
+
+    app = Starlette(
+        routes=[*api.ROUTES, *pages.ROUTES],
+        lifespan=life,
+        exception_handlers={
+            ProblemError: _refused,
+            HTTPException: _no_route,
+            MultiPartException: _bad_form,
+            ClientDisconnect: _gone,
+            Exception: _failed,
+        },
+        max_body_size=server.settings.upload_bytes + (64 << 20),
+    )
+    app.state.server = server
+    app.add_middleware(Guard, settings=server.settings)
+    return app
+
+
+async def _refused(request: Request, problem: Exception) -> Response:
+    assert isinstance(problem, ProblemError)
+    if not _is_for_people(request):
+        return problem.as_json()
+    if problem.status == 401 and request.method == "GET":
+        return RedirectResponse("/sign-in", 303)
+    return pages.problem_page(problem)
+
+
+async def _no_route(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    kind = _KIND_OF.get(error.status_code, "bad-request")
+    assert kind in KINDS
+    return await _refused(request, ProblemError(error.status_code, kind, str(error.detail), error.headers))
+
+
+async def _bad_form(request: Request, error: Exception) -> Response:
+    return await _refused(request, ProblemError(422, "bad-request", f"the form cannot be read: {str(error)[:200]}"))
+
+
+async def _gone(request: Request, error: Exception) -> Response:
+    """Nobody reads this; the server's log needs no traceback for a client that went away."""
+    return Response(status_code=400)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    _LOG.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return await _refused(request, ProblemError(500, "failed", "the server could not do it; its log says why"))
+
+
+def _is_for_people(request: Request) -> bool:
+    path = request.url.path
+    return not path.startswith(("/api/", "/health", "/metrics")) and "text/html" in request.headers.get("accept", "")
