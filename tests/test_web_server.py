@@ -334,6 +334,7 @@ class TestSubmit:
         assert done.returncode == 0, done.stderr
         report = json.loads((tmp_path / "report.json").read_bytes())
         assert [one["source"] for one in report["coverage"]] == ["var/log/waagent.log"]
+        assert report["bundle"]["path"] == "vm1"
 
     @pytest.mark.parametrize(("token", "says"), [("wrong", "sign in"), ("", "needs a token")])
     def test_without_a_good_token_it_says_so(self, server: Served, token: str, says: str) -> None:

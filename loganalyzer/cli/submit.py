@@ -135,7 +135,8 @@ class _Server:
         """What it answers.
 
         Raises:
-            LogAnalyzerError: it cannot be reached, or refuses.
+            LogAnalyzerError: it cannot be reached.
+            UsageError: it refuses.
         """
         data = json.dumps(body).encode() if body is not None else None
         told = {"Content-Type": "application/json", **(headers or {})}
@@ -155,7 +156,7 @@ class _Server:
         """The same as bytes.
 
         Raises:
-            LogAnalyzerError: it refuses.
+            UsageError: it refuses.
             _AgainError: it cannot be reached, or is busy.
         """
         request = urllib.request.Request(  # noqa: S310  the scheme was looked at
@@ -172,7 +173,7 @@ class _Server:
             what = _detail(error)
             if error.code in (429, 502, 503, 504) or (error.code == 409 and method == "PATCH"):
                 raise _AgainError(what, float(error.headers.get("Retry-After") or 1)) from None
-            raise LogAnalyzerError(f"the server refused: {what}", help="see docs/server.md for what it takes") from None
+            raise UsageError(f"the server refused: {what}", help="see docs/server.md for what it takes") from None
         except (urllib.error.URLError, OSError) as error:
             raise _AgainError(f"the server cannot be reached: {getattr(error, 'reason', error)}", 1) from None
 

@@ -174,9 +174,9 @@ class Store:
         return (user, token) if user is not None and token is not None else None
 
     def claim(self) -> Scan | None:
-        """The scan that waits longest, which runs from now on; None: none waits."""
+        """The scan that waits longest, which runs from now on; None: none waits. What was begun before goes last."""
         with self.change():
-            scan = self.one(Scan, "scans", "state = 'queued' ORDER BY created")
+            scan = self.one(Scan, "scans", "state = 'queued' ORDER BY tries, created")
             if scan is not None:
                 self.update("scans", "id = ?", [scan.id], state="running", started=now(), tries=scan.tries + 1)
                 scan = self.one(Scan, "scans", "id = ?", scan.id)

@@ -205,10 +205,10 @@ class Uploads:
         return scan
 
     def scanned_path(self, scan: Scan) -> Path:
-        """What is scanned: the file, if there is one; else the folder that holds all."""
+        """What is scanned: the file, if there is one and it came without a folder; else the folder that holds all."""
         files = self._store.all(UploadFile, "files", "upload = ? ORDER BY number LIMIT 2", scan.upload)
         folder = self._settings.upload(scan.upload)
-        return folder / files[0].path if len(files) == 1 else folder
+        return folder / files[0].path if len(files) == 1 and "/" not in files[0].path else folder
 
     def delete(self, upload: str) -> None:
         """The upload and its files, first from the database: what a crash leaves of them is swept."""
@@ -224,8 +224,6 @@ class Uploads:
 
 
 def _name_of(files: Sequence[UploadFile]) -> str:
-    if len(files) == 1:
-        return files[0].path.rpartition("/")[2]
     tops = {one.path.partition("/")[0] for one in files}
     return tops.pop() if len(tops) == 1 else f"{len(files)} files"
 

@@ -1,7 +1,7 @@
 """What scans: a thread a job, each of which lets a process of its own read the bundle and watches it.
 
 The queue is the database. A scan that was running when the server ended is begun again when it starts, but not for
-ever: what ends the server three times is told as that.
+ever: what ends the server again and again is told as that, and lets others go first meanwhile.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from loganalyzer.web.store import Store, now
 from loganalyzer.web.uploads import Uploads
 
 _LOG: Final = logging.getLogger("loganalyzer.web")
-#: How often a scan is begun that the server does not survive.
-_TRIES: Final = 3
+#: How often a scan is begun that the server does not survive, which others may be to blame for.
+_TRIES: Final = 10
 #: Seconds without a word to a worker until it looks for work by itself.
 _IDLE: Final = 2.0
 #: An upload that was not started is deleted after this time.
