@@ -144,6 +144,7 @@ class TestCopies:
             pass
 
 
+@pytest.mark.slow
 def test_a_run_over_urls_gives_the_dataset_of_the_files(
     memory: fsspec.AbstractFileSystem, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

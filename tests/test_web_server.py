@@ -102,6 +102,21 @@ class TestAScan:
         other = client.post(f"/api/v1/uploads/{begun(client)}/scan", headers={"Idempotency-Key": f"once {made}"})
         assert (other.status_code, kind_of(other)) == (422, "bad-request")
 
+    def test_an_upload_that_is_begun_twice_with_a_key_is_one(self, client: httpx.Client) -> None:
+        files, key = {"files": [{"path": "once.log", "size": 3}]}, {"Idempotency-Key": "begun twice"}
+        first, second = (client.post("/api/v1/uploads", json=files, headers=key).json() for _ in range(2))
+        assert first == second
+        other = client.post("/api/v1/uploads", json={"files": [{"path": "other.log", "size": 3}]}, headers=key)
+        assert other.status_code == 422
+
+    def test_the_finished_ones_are_counted(self, client: httpx.Client) -> None:
+        scan_of(client, {FAILED.name: FAILED.read_bytes()})
+        told = client.get("/api/v1/fleet").json()
+        assert told["scans"] == sum(told["verdicts"].values()) > 0
+        assert [one["title"] for one in told["causes"] if one["cause"] == "other-extension-failed"] == [
+            "Another VM extension is in a failed state"
+        ]
+
     def test_it_is_found_by_machine_cause_code_and_date(self, client: httpx.Client) -> None:
         scan = scan_of(client, {FAILED.name: FAILED.read_bytes()})
         for asked in ({"cause": "OTHER-ext"}, {"machine": "linux-other"}, {"since": "2020-01-01"}, {"state": "done"}):
@@ -254,6 +269,10 @@ class TestWhoMay:
         answer = client.send(request)
         assert (answer.status_code, kind_of(answer)) == (403, "not-allowed")
 
+    def test_a_key_that_is_none_does_not_let_the_cookie_in(self, client: httpx.Client) -> None:
+        answer = client.get("/api/v1/scans", headers={"Authorization": "Basic x"})
+        assert (answer.status_code, kind_of(answer)) == (401, "not-signed-in")
+
     @pytest.mark.parametrize("host", ["elsewhere.example", "127.0.0.1.elsewhere.example", "localhost.", "", "[::1"])
     def test_a_server_is_reached_under_its_own_names(self, server: Served, host: str) -> None:
         answer = httpx.get(f"{server.address}/health", headers={"Host": host})
@@ -315,6 +334,7 @@ def test_metrics_are_in_the_form_of_prometheus(client: httpx.Client) -> None:
     assert re.search(r'^loganalyzer_scans\{state="done"\} [1-9]\d*$', told, re.MULTILINE)
 
 
+@pytest.mark.slow
 class TestSubmit:
     def submit(self, server: Served, token: str, *words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "loganalyzer", "submit", *words, "--server", server.address]
@@ -346,6 +366,7 @@ class TestSubmit:
 # ---- the folder and the life of a server ----
 
 
+@pytest.mark.slow
 def test_what_a_killed_server_was_doing_goes_on_at_the_next_start(tmp_path: Path) -> None:
     with serving(tmp_path / "data") as first:
         client = first.signed_in()
@@ -363,6 +384,7 @@ def test_what_a_killed_server_was_doing_goes_on_at_the_next_start(tmp_path: Path
             assert [ended(client, one["id"])["state"] for one in waiting] == ["done"] * 3
 
 
+@pytest.mark.slow
 def test_two_servers_do_not_share_a_folder(tmp_path: Path) -> None:
     with serving(tmp_path / "data"):
         words = [sys.executable, "-m", "loganalyzer", "serve", "--data", str(tmp_path / "data"), "--port", "0"]

@@ -69,9 +69,9 @@ class Access:
         Raises:
             ProblemError: nobody known asks, or the key lacks the scope.
         """
-        kind, _, bearer = request.headers.get("authorization", "").partition(" ")
-        if kind.lower() == "bearer":
-            found = self._store.owner_of(bearer.strip(), ["api"])
+        if "authorization" in request.headers:  # then the cookie does not count: the guard let it pass for this
+            kind, _, bearer = request.headers["authorization"].partition(" ")
+            found = self._store.owner_of(bearer.strip(), ["api"]) if kind.lower() == "bearer" else None
         else:
             found = self._store.owner_of(request.cookies.get(COOKIE, ""), ["session"])
         if found is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any, Final, TypeVar
@@ -15,12 +16,13 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from loganalyzer.report.formats import format_called, formats
+from loganalyzer.web.access import Caller
 from loganalyzer.web.openapi import NewToken, NewUpload, document
 from loganalyzer.web.problems import ProblemError
 from loganalyzer.web.rows import ENDED, SCOPES, Scan, Token, Upload
 from loganalyzer.web.search import Search
 from loganalyzer.web.server import Server, server_of
-from loganalyzer.web.store import now
+from loganalyzer.web.store import hash_of, now
 from loganalyzer.web.uploads import Named
 
 _Asked = TypeVar("_Asked")
@@ -120,7 +122,11 @@ async def create_upload(request: Request) -> Response:
     caller = server.access.caller(request, "upload")
     wanted = await asked(request, NewUpload)
     files = [Named(one.path, one.size) for one in wanted.files]
+    same = f"upload {hash_of(repr(files))}"
+    if (before := _answered(request, server, caller, same)) is not None:
+        return answer(_told_upload(server, server.uploads.of(caller.user, before)), 201)
     upload = await run_sync(server.uploads.create, caller.user, files)
+    _keep_answer(request, server, caller, same, upload.id)
     server.audit(request, "upload", upload.id, caller)
     return answer(_told_upload(server, upload), 201, {"Location": f"/api/v1/uploads/{upload.id}"})
 
@@ -155,20 +161,35 @@ async def start_scan(request: Request) -> Response:
     """A repeated request with the same ``Idempotency-Key`` gives the scan that the first one made."""
     server = server_of(request)
     caller = server.access.caller(request, "upload")
-    upload, key = request.path_params["upload"], request.headers.get("idempotency-key", "")[:200]
-    wanted = f"scan {upload}"
-    if key and (before := server.store.answered(caller.user.id, key)) is not None:
-        if before[0] != wanted:
-            raise ProblemError(422, "bad-request", "this Idempotency-Key was used for another request")
-        return _accepted(server, server.scan(caller, before[1]))
-    found = server.uploads.of(caller.user, upload)
+    same = f"scan {request.path_params['upload']}"
+    if (before := _answered(request, server, caller, same)) is not None:
+        return _accepted(server, server.scan(caller, before))
+    upload = server.uploads.of(caller.user, request.path_params["upload"])
     with server.store.change():
-        scan = server.uploads.start(found)
-        if key:
-            server.store.keep_answer(caller.user.id, key, wanted, scan.id)
+        scan = server.uploads.start(upload)
+        _keep_answer(request, server, caller, same, scan.id)
     server.workers.wake()
     server.audit(request, "scan", scan.id, caller)
     return _accepted(server, scan)
+
+
+def _answered(request: Request, server: Server, caller: Caller, same: str) -> str | None:
+    """The object that the same request with the same ``Idempotency-Key`` made before.
+
+    Raises:
+        ProblemError: the key was used for another request.
+    """
+    key = request.headers.get("idempotency-key", "")[:200]
+    before = server.store.answered(caller.user.id, key) if key else None
+    if before is not None and before[0] != same:
+        raise ProblemError(422, "bad-request", "this Idempotency-Key was used for another request")
+    return before[1] if before is not None else None
+
+
+def _keep_answer(request: Request, server: Server, caller: Caller, same: str, made: str) -> None:
+    key = request.headers.get("idempotency-key", "")[:200]
+    if key:
+        server.store.keep_answer(caller.user.id, key, same, made)
 
 
 def _accepted(server: Server, scan: Scan) -> Response:
@@ -283,6 +304,24 @@ async def _shared(request: Request, *, shared: bool) -> Response:
     return Response(status_code=204)
 
 
+async def summary(request: Request) -> Response:
+    """What the finished scans that one may read come to."""
+    server = server_of(request)
+    caller = server.access.caller(request, "read")
+    found = server.store.all(Scan, "scans", "(user = ? OR shared) AND state = 'done'", caller.user.id)
+    titles = {one.cause: one.cause_title for one in found if one.cause is not None}
+    causes = Counter(one.cause for one in found if one.cause is not None)
+    codes = Counter(code for one in found for code in (one.codes or "").split())
+    return answer(
+        {
+            "scans": len(found),
+            "verdicts": dict(Counter(one.verdict for one in found)),
+            "causes": [{"cause": name, "title": titles[name], "scans": count} for name, count in causes.most_common()],
+            "codes": [{"code": code, "scans": count} for code, count in codes.most_common()],
+        }
+    )
+
+
 # ---- tokens ----
 
 
@@ -365,6 +404,7 @@ _ROUTES: Final[tuple[tuple[str, str, _Handler], ...]] = (
     ("POST", "/scans/{scan}/cancel", cancel_scan),
     ("PUT", "/scans/{scan}/shared", share_scan),
     ("DELETE", "/scans/{scan}/shared", unshare_scan),
+    ("GET", "/fleet", summary),
     ("GET", "/tokens", list_tokens),
     ("POST", "/tokens", create_token),
     ("DELETE", "/tokens/{token}", delete_token),

@@ -111,6 +111,30 @@ class TokenList(msgspec.Struct, frozen=True):
     tokens: tuple[TokenInfo, ...]
 
 
+class CauseCount(msgspec.Struct, frozen=True):
+    """How many scans have a cause as their first."""
+
+    cause: str
+    title: str | None
+    scans: int
+
+
+class CodeCount(msgspec.Struct, frozen=True):
+    """How many scans tell an error."""
+
+    code: str
+    scans: int
+
+
+class FleetInfo(msgspec.Struct, frozen=True):
+    """What the finished scans come to, the most frequent first."""
+
+    scans: int
+    verdicts: dict[str, int]
+    causes: tuple[CauseCount, ...]
+    codes: tuple[CodeCount, ...]
+
+
 class ProblemInfo(msgspec.Struct, frozen=True):
     """Problem details (RFC 9457)."""
 
@@ -120,7 +144,7 @@ class ProblemInfo(msgspec.Struct, frozen=True):
     detail: str
 
 
-_STRUCTS: Final = (NewUpload, NewToken, UploadInfo, ScanInfo, ScanList, TokenInfo, TokenList, ProblemInfo)
+_STRUCTS: Final = (NewUpload, NewToken, UploadInfo, ScanInfo, ScanList, TokenInfo, TokenList, FleetInfo, ProblemInfo)
 
 
 def _path(name: str) -> dict[str, Any]:
@@ -168,11 +192,19 @@ _SEARCH: Final = [
     _query("limit", "how many to show", {"type": "integer", "minimum": 0, "maximum": 500}),
 ]
 _IDEMPOTENT: Final = _header(
-    "Idempotency-Key", "the same key gives the same scan", {"type": "string", "maxLength": 200}, required=False
+    "Idempotency-Key", "the same key gives the same object", {"type": "string", "maxLength": 200}, required=False
 )
 #: Method, path, what it does, parameters, body, success (status, schema, description), refusals beside 401 and 403.
 _OPERATIONS: Final[tuple[tuple[str, str, str, list[Any], Any, tuple[int, str | None, str], tuple[int, ...]], ...]] = (
-    ("post", "/uploads", "Begin an upload", [], _takes("NewUpload"), (201, "UploadInfo", "made"), (413, 415, 422, 507)),
+    (
+        "post",
+        "/uploads",
+        "Begin an upload",
+        [_IDEMPOTENT],
+        _takes("NewUpload"),
+        (201, "UploadInfo", "made"),
+        (413, 415, 422, 507),
+    ),
     (
         "get",
         "/uploads/{upload}",
@@ -216,6 +248,7 @@ _OPERATIONS: Final[tuple[tuple[str, str, str, list[Any], Any, tuple[int, str | N
     ("post", "/scans/{scan}/cancel", "End a scan", [_path("scan")], None, (202, "ScanInfo", "ending"), (404, 409)),
     ("put", "/scans/{scan}/shared", "Let every user read it", [_path("scan")], None, (204, None, "shared"), (404,)),
     ("delete", "/scans/{scan}/shared", "Read it alone again", [_path("scan")], None, (204, None, "not shared"), (404,)),
+    ("get", "/fleet", "What the finished scans come to", [], None, (200, "FleetInfo", "counts"), ()),
     ("get", "/tokens", "One's tokens", [], None, (200, "TokenList", "them"), ()),
     ("post", "/tokens", "Make a token", [], _takes("NewToken"), (201, "TokenInfo", "made"), (413, 415, 422)),
     ("delete", "/tokens/{token}", "Take a token away", [_path("token")], None, (204, None, "gone"), (404,)),
