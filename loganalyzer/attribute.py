@@ -148,6 +148,8 @@ class _Judge:
 
     def judge(self, cause: Cause) -> CauseVerdict:
         found = self.findings.get(cause.id, ())
+        if self._is_foreign(cause):
+            return self._without_evidence(cause, ())
         relevant = [one for one in found if one.where is not None]
         history = tuple(one for one in found if one.where is None and _role(one) == "supports")
         refutes = tuple(one for one in relevant if _role(one) == "refutes")
@@ -172,11 +174,7 @@ class _Judge:
 
     def _without_evidence(self, cause: Cause, history: tuple[Finding, ...]) -> CauseVerdict:
         past = f" ({len(history)} older findings are history)" if history else ""
-        if self.derived.platform != "unknown" and cause.platform not in (
-            self.derived.platform,
-            "both",
-            "control-plane",
-        ):
+        if self._is_foreign(cause):
             how = f"the VM runs {self.derived.platform.capitalize()}"
             return CauseVerdict(cause, "ruled-out", (), (), history, (), how)
         any_of, all_of = cause.requires.any_of, cause.requires.all_of
@@ -192,6 +190,14 @@ class _Judge:
             return CauseVerdict(cause, "undecided", (), (), history, (), how)
         how = "everything that decides it was read, and nothing was found" + past
         return CauseVerdict(cause, "clear", (), (), history, (), how)
+
+    def _is_foreign(self, cause: Cause) -> bool:
+        """Whether a cause is one of the other system: what Azure says fits both, and the guest's logs tell which."""
+        return self.derived.platform != "unknown" and cause.platform not in (
+            self.derived.platform,
+            "both",
+            "control-plane",
+        )
 
     def _decided(self, cause: Cause) -> bool:
         """Whether a supporting rule read what the cause requires; where any of several would do, one that covers."""

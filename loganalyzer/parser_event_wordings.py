@@ -24,6 +24,10 @@ class KnownEvent:
 
 
 _SERVICES = "Service Control Manager"
+_APPLOCKER = "Microsoft-Windows-AppLocker"
+_INTEGRITY = "Microsoft-Windows-CodeIntegrity"
+#: A path as AppLocker and people write it, from its root.
+_FILE = r"(?:%\w{1,20}%|\b[A-Za-z]:)\\[^\n\"<>|]{1,300}?"
 #: Provider, id, level, and words that stand in no other event's description.
 _SENTENCES: tuple[tuple[str, int, int, str], ...] = (
     ("VSS", 22, 2, r"A critical component required by the Volume Shadow Copy service is not registered"),
@@ -135,8 +139,32 @@ _SENTENCES: tuple[tuple[str, int, int, str], ...] = (
         2,
         r"A timeout was reached \(\d+ milliseconds\) while waiting for the [^\n]{2,80}? service to connect",
     ),
+    (
+        _SERVICES,
+        7011,
+        2,
+        r"A timeout \(\d+ milliseconds\) was reached while waiting for a transaction response from the [^\n]{2,80}?"
+        r" service",
+    ),
+    (
+        _SERVICES,
+        7038,
+        2,
+        r"The [^\n]{2,80}? service was unable to log on as [^\n]{1,120}? with the currently configured password",
+    ),
+    (_SERVICES, 7024, 2, r"The [^\n]{2,80}? service terminated with (?:the following )?service-specific error"),
     (_SERVICES, 7022, 2, r"The [^\n]{2,80}? service hung on starting"),
     (_SERVICES, 7023, 2, r"The [^\n]{2,80}? service terminated with the following error:"),
+    (_APPLOCKER, 8003, 3, rf"{_FILE} was allowed to run but would have been prevented from running"),
+    (_APPLOCKER, 8004, 2, rf"{_FILE} was prevented from running"),
+    (
+        _INTEGRITY,
+        3076,
+        3,
+        r"Code Integrity determined that a process [^\n]{3,700}? violated code integrity policy"
+        r"(?=[^\n]{0,200}\bauditing policy)",
+    ),
+    (_INTEGRITY, 3077, 2, r"Code Integrity determined that a process [^\n]{3,700}? violated code integrity policy"),
 )
 #: In other languages than English: VSS by the routine, interface or code that is not translated.
 _UNTRANSLATED: tuple[tuple[str, int, int, str], ...] = (

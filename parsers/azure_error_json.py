@@ -1,14 +1,17 @@
 """Errors of Azure's resource manager as JSON: a refused call, a failed deployment, its operations.
 
-Errors lie in errors, and as JSON text in their messages: each is a row.
+Errors lie in errors, and as JSON text in their messages: each is a row. Where the JSON is quoted in what another
+program prints of an answer (Node's ``util.inspect``, a Python ``repr``), code and message are read from the quotation.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import accumulate
 
 import orjson
 import polars as pl
@@ -16,7 +19,8 @@ import polars as pl
 from loganalyzer.parser import Claim, LogSource, ParseContext, Parsed, Parser, Sample, Source
 from loganalyzer.parser_control_plane import Record, Row, errors_in, field_of, first_text, moment, parsed_export
 from loganalyzer.parser_json import member, text_of
-from loganalyzer.parser_listing import console_head
+from loganalyzer.parser_listing import Line, Rejected, cited, console_head, console_lines, listing
+from loganalyzer.schema import TIMESTAMP
 
 _LOGSOURCE = LogSource("azure", "deployment")
 
@@ -39,6 +43,13 @@ _MARK = re.compile(
     r'|\A\s*\{\s*"(?:code|message|status)"\s*:(?=[^{}]{0,2000}"(?:message|code)"\s*:)(?=[^{}]{0,2000}"details"\s*:\s*\[)'
 )
 _CODE = re.compile(r'\\?"code\\?"\s*:\s*\\?"')
+_GAP = r"(?:\s|\\{1,3}[rn])*"
+#: A code and its message inside of a quotation; the message ends at its own quote, or is cut.
+_QUOTED = re.compile(
+    r"""(?P<mark>\\{0,3}["'])code(?P=mark)\s*:\s*(?P=mark)(?P<code>[A-Za-z]\w{3,80})(?P=mark)"""
+    rf"""{_GAP},{_GAP}(?P=mark)message(?P=mark)\s*:\s*(?P<open>\\{{0,3}}["'])"""
+    r"""(?P<message>[^\x00]{0,4000}?)(?:(?<!\\)(?P=open)|\Z)"""
+)
 _NAMED = re.compile(r"(?:^|[/!])[^/!]*(?:error|deploy|failure)[^/!]*$", re.IGNORECASE)
 
 _REFUSED = {"status": "Failed", "error": {"code": "UserErrorMadeUp", "message": "It may not."}}
@@ -121,6 +132,21 @@ class AzureErrorJson:
             ),
             ({"error_code": "MadeUpError", "operation": "Create", "resource": "/subscriptions/0/x"},),
         ),
+        Sample(
+            "an answer that Node prints as the text that it was, cut off",
+            "azure.err",
+            b'{ [Error: It failed.]\n  response:\n   { body: \'{\\r\\n  "status": "Failed",\\r\\n  "error": {\\r\\n'
+            b'    "code": "MadeUpError",\\r\\n    "message": "The VM \\\'vm07\\\' did',
+            (
+                {
+                    "kind": "error",
+                    "error_code": "MadeUpError",
+                    "error_message": "The VM 'vm07' did",
+                    "depth": 0,
+                },
+            ),
+            rejected=2,
+        ),
     )
 
     def claim(self, path: str, head: bytes) -> Claim | None:
@@ -135,7 +161,33 @@ class AzureErrorJson:
 
     def parse(self, source: Source, context: ParseContext) -> Parsed:
         """One row an error."""
-        return parsed_export(source, self.logsource, _COLUMNS, _rows)
+        parsed = parsed_export(source, self.logsource, _COLUMNS, _rows)
+        quoted = [] if any(len(frame.rows) for frame in parsed.frames) else list(_quoted(console_lines(source.data)))
+        return _told_in_quotations(source, quoted) if quoted else parsed
+
+
+def _quoted(lines: Sequence[Line]) -> Iterator[tuple[Row, list[Line]]]:
+    """The errors of quotations, with the lines that each stands on."""
+    text = "\n".join(line.text for line in lines)
+    starts = list(accumulate((len(line.text) + 1 for line in lines[:-1]), initial=0))
+    for found in _QUOTED.finditer(text):
+        own = lines[bisect_right(starts, found.start()) - 1 : bisect_right(starts, found.end() - 1)]
+        told = re.sub(r"\\+[rn]", " ", found["message"])
+        message = re.sub(r"\\+(?=[\"'])", "", told).strip()
+        row: Row = {"kind": "error", "error_code": found["code"], "error_message": message or None, "depth": 0}
+        yield row | cited(own) | {"message": ": ".join(part for part in (found["code"], message) if part)}, list(own)
+
+
+def _told_in_quotations(source: Source, quoted: Sequence[tuple[Row, list[Line]]]) -> Parsed:
+    lines = console_lines(source.data)
+    used = {line.number for _, own in quoted for line in own}
+    around = [
+        Rejected(line, "around the quotation of an error")
+        for line in lines
+        if line.number not in used and not line.blank
+    ]
+    own = {"@timestamp": TIMESTAMP, "time.assumed": pl.String(), **_COLUMNS}
+    return listing(source, _LOGSOURCE, lines, [row for row, _ in quoted], own, around)
 
 
 def _rows(record: Record) -> Iterator[Row]:

@@ -479,7 +479,7 @@ def _finish(blocks: Sequence[_Block], dates: DateReader, rows: list[Row], reject
         if not block.lines:
             continue
         made = []
-        if _OF_JOB & values.keys() and values.keys() & {"operation", "status"}:
+        if _tells_job(values):
             job = _job(values, dates)
             made.append(job)
         if values.get("error_code") or values.get("error_message"):
@@ -490,6 +490,13 @@ def _finish(blocks: Sequence[_Block], dates: DateReader, rows: list[Row], reject
     for line in {line.number: line for block in blocks for line in block.lines}.values():
         if line.number not in used:
             rejected.append(Rejected(line, "keys that say neither a job nor an error"))
+
+
+def _tells_job(values: Mapping[str, str]) -> bool:
+    """Whether keys tell a job: a status by itself beside an error is that of the call that was refused."""
+    if not values.keys() & {"operation", "status"}:
+        return False
+    return bool(values.keys() & {"operation", "job_id", "item", "management"} or not _OF_ERROR & values.keys())
 
 
 def _job(values: Mapping[str, str], dates: DateReader) -> Row:

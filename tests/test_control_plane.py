@@ -401,6 +401,34 @@ def test_a_code_stands_next_to_its_key_in_what_powershell_throws() -> None:
     assert (row["error_code"], row["error_message"]) == ("UserErrorMadeUp", "It did not work.")
 
 
+def test_the_status_of_a_call_that_was_refused_is_no_backup_job() -> None:
+    text = b"ErrorCode: MadeUpError\nErrorMessage: It may not.\nEndTime: 13/03/2026 11:23:13\nStatus: Failed\n"
+    [row] = rows("error.txt", text, "error")
+    assert (row["error_code"], row["@timestamp"]) == ("MadeUpError", datetime(2026, 3, 13, 11, 23, 13, tzinfo=UTC))
+    assert rows("error.txt", text, "job") == []
+
+
+def test_an_answer_in_a_quotation_gives_its_errors_and_no_byte_is_lost() -> None:
+    text = (
+        '{ [Error: no]\n  body: \'{"error": {\\r\\n "code": "MadeUpError",\\r\\n "message": "The VM '
+        "\\'vm07\\' did not.\"\\r\\n}}',\n  status: 200 }\n"
+    )
+    [row] = rows("azure.err", text.encode(), "error")
+    assert (row["error_code"], row["error_message"]) == ("MadeUpError", "The VM 'vm07' did not.")
+
+
+def test_a_vm_whose_agent_is_silent_is_told_by_its_system_where_something_names_one(tmp_path: Path) -> None:
+    error = {"error": {"code": "VMAgentStatusCommunicationError", "message": "The VM has not reported."}}
+    (tmp_path / "alone").mkdir()
+    (tmp_path / "guest").mkdir()
+    log = tmp_path / "guest" / "WaAppAgent.log"
+    log.write_text("[00000004] [03/01/2026 01:02:03.45] [INFO]  Made up.\r\n", encoding="utf-8")
+    alone = verdicts(bundle(tmp_path / "alone", {"error.json": error}))
+    beside_a_log = verdicts(bundle(tmp_path / "guest", {"error.json": error}))
+    assert alone == {"agent-unresponsive-linux": "possible", "agent-unresponsive-windows": "possible"}
+    assert set(beside_a_log) == {"agent-unresponsive-windows"}
+
+
 def test_an_error_inside_of_an_error_as_text_is_told_at_its_depth() -> None:
     inner = json.dumps(
         {"error": {"code": "Inner", "message": "In.", "details": [{"code": "Deepest", "message": "D."}]}}

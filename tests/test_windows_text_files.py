@@ -444,6 +444,45 @@ def test_two_halves_of_utf_16_units_are_no_line_end() -> None:
         ("日志名称: Application\n来源: VSS\n事件 ID: 12301\n级别: 错误\n描述:\n没有响应\n", "VSS", "12301"),
         ("SQLVDI: Loc=Abort. Desc=x. ErrorCode=(0). Process=1. Thread=2. Server. Instance=A.\n", "SQLVDI", "1"),
         ("**Source:** VSS\n**Event ID:** 25\n**Message:** It hangs.\n", "VSS", "25"),
+        (
+            "The Made Up service terminated unexpectedly.  It has done this 3 time(s).\n",
+            "Service Control Manager",
+            "7034",
+        ),
+        (
+            "The Made service depends on the Up service which failed to start because of the following error:\nNo",
+            "Service Control Manager",
+            "7001",
+        ),
+        (
+            "The Made Up service failed to start due to the following error: \nAccess is denied.\n",
+            "Service Control Manager",
+            "7000",
+        ),
+        (
+            "A timeout (300 milliseconds) was reached while waiting for a transaction response from the VSS service.",
+            "Service Control Manager",
+            "7011",
+        ),
+        ("%OSDRIVE%\\MADE UP\\X.EXE was prevented from running.\n", "Microsoft-Windows-AppLocker", "8004"),
+        (
+            "D:\\Made\\x.exe was allowed to run but would have been prevented from running.\n",
+            "Microsoft-Windows-AppLocker",
+            "8003",
+        ),
+        (
+            "Code Integrity determined that a process (\\Device\\A\\cmd.exe) attempted to load \\Device\\A\\x.exe "
+            "that did not meet the Enterprise signing level requirements or violated code integrity policy (ID:{0}).\n",
+            "Microsoft-Windows-CodeIntegrity",
+            "3077",
+        ),
+        (
+            "Code Integrity determined that a process (\\Device\\A\\cmd.exe) attempted to load \\Device\\A\\x.exe "
+            "that did not meet the Enterprise signing level requirements or violated code integrity policy. However, "
+            "due to code integrity auditing policy, the image was allowed to load.\n",
+            "Microsoft-Windows-CodeIntegrity",
+            "3076",
+        ),
     ],
 )
 def test_an_event_is_known_however_it_was_pasted(text: str, provider: str, event_id: str) -> None:
@@ -455,8 +494,24 @@ def test_an_event_is_known_however_it_was_pasted(text: str, provider: str, event
 
 
 @pytest.mark.parametrize(
+    ("path", "verdict"),
+    [
+        ("C:\\PACKAGES\\PLUGINS\\MICROSOFT.AZURE.RECOVERYSERVICES.VMSNAPSHOT\\1.0.9.0\\ENABLE.CMD", "confirmed"),
+        ("%OSDRIVE%\\USERS\\KIM\\MADE UP.EXE", None),
+    ],
+)
+def test_a_sentence_of_applocker_tells_a_cause_only_of_the_backups_own_files(
+    path: str, verdict: str | None, tmp_path: Path
+) -> None:
+    (tmp_path / "notes.txt").write_text(f"{path} was prevented from running.\n", encoding="utf-8")
+    found = {one.cause: one.verdict for one in scan([tmp_path], ScanOptions()).report.diagnoses}
+    assert found == ({} if verdict is None else {"app-control-blocks-bcdr": verdict})
+
+
+@pytest.mark.parametrize(
     "text",
     [
+        "It was prevented from running by its owner.\n",
         "We looked at the shadow copies of all volumes, and they were there.\n",
         "Event ID: 77\nSomething else happened.\n",
         "The source of this is 25, VSS or not.\n",

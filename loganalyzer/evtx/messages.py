@@ -192,6 +192,8 @@ _CODES = {"Direction": {"inbound": "1", "outbound": "2"}, "Action": {"allow": "3
 #: Characters of a description in which values are looked for.
 _LONGEST = 16384
 _HEX = re.compile(r"0x([0-9A-Fa-f]+)\Z")
+#: In the pattern of a literal: it has a word, not marks and blanks alone.
+_WORDS = re.compile(r"[A-Za-z]{2}")
 
 #: Providers that Event Viewer shows by another name.
 _OTHER_NAMES = {
@@ -264,8 +266,8 @@ class _Template:
                 pending, open_value = piece, True
                 continue
             literal = piece.search(text, position)
-            if literal is None and place > 0 and place == len(self.pieces) - 2:
-                break  # nothing was printed for the last value
+            if literal is None and 0 < place == len(self.pieces) - 2 and not _WORDS.search(piece.pattern):
+                break  # nothing was printed for the last value, nor the mark in front of it
             if literal is None:
                 return None
             if open_value and pending is not None:
