@@ -39,8 +39,9 @@ _COLUMNS: Mapping[str, pl.DataType] = {
 _OPENING = re.compile(r"[\[{]")
 _MARK = re.compile(
     r'"(?:error|statusMessage)"\s*:\s*(?:\{|\[|"\s*\{)'
-    r'|\A\s*\[?\s*\{\s*"code"\s*:\s*"[A-Z]\w{3,80}"\s*,\s*"message"\s*:'
-    r'|\A\s*\{\s*"(?:code|message|status)"\s*:(?=[^{}]{0,2000}"(?:message|code)"\s*:)(?=[^{}]{0,2000}"details"\s*:\s*\[)'
+    r'|^[^\S\n]{0,40}\[?\s*\{\s*"code"\s*:\s*"[A-Z]\w{3,80}"\s*,\s*"message"\s*:'
+    r'|\A\s*\{\s*"(?:code|message|status)"\s*:(?=[^{}]{0,2000}"(?:message|code)"\s*:)(?=[^{}]{0,2000}"details"\s*:\s*\[)',
+    re.MULTILINE,
 )
 _CODE = re.compile(r'\\?"code\\?"\s*:\s*\\?"')
 _GAP = r"(?:\s|\\{1,3}[rn])*"
@@ -147,11 +148,27 @@ class AzureErrorJson:
             ),
             rejected=2,
         ),
+        Sample(
+            "an answer that Python prints as it has it",
+            "out.txt",
+            b"{'error': {'code': 'MadeUpError', 'message': \"The VM 'vm07' did not.\"}}\n",
+            ({"error_code": "MadeUpError", "error_message": "The VM 'vm07' did not."},),
+        ),
+        Sample(
+            "an error behind the words of the portal",
+            "portal.txt",
+            b'Your deployment failed\n{"code":"MadeUpFailed","message":"One failed.","details":[{"code":"MadeUpError",'
+            b'"message":"It did."}]}\n',
+            ({"error_code": "MadeUpFailed", "depth": 0}, {"error_code": "MadeUpError", "depth": 1}),
+            rejected=1,
+        ),
     )
 
     def claim(self, path: str, head: bytes) -> Claim | None:
         """By an object called error with a code in it; weakly, for many answers have one."""
         text = console_head(head)
+        if text.lstrip().startswith("{'") and _QUOTED.search(text):
+            return Claim(36, "an error of Azure as Python prints it")
         if not _OPENING.search(text) or not _MARK.search(text) or not _CODE.search(text):
             return None
         if '"operationName"' in text:

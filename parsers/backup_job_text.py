@@ -1,7 +1,8 @@
 """Backup jobs and their errors as text: copied from the portal, printed by PowerShell or by az when it fails.
 
-Keys are known in English and Italian, as the portal shows them. A value goes on to the next key. A table of
-``Get-AzRecoveryServicesBackupJob`` is read by its ruler. A message that was copied without keys is read by paragraphs.
+Keys are known in English and Italian, as the portal shows them, those of errors in further languages. A value goes on
+to the next key. A table of ``Get-AzRecoveryServicesBackupJob`` is read by its ruler. A message that was copied without
+keys is read by paragraphs.
 """
 
 from __future__ import annotations
@@ -24,15 +25,25 @@ _LOGSOURCE = LogSource("azure", "backupjob")
 
 #: What the keys are called, the longer name first; folded, without marks around them.
 _KEYS: Mapping[str, tuple[str, ...]] = {
-    "error_code": ("error code", "errorcode", "codice di errore", "codice errore", "code", "codice"),
+    "error_code": (
+        *("error code", "errorcode", "codice di errore", "codice errore", "code", "codice"),
+        *("fehlercode", "code d'erreur", "code d’erreur", "código de error", "código de erro", "foutcode"),
+        *("エラー コード", "エラーコード", "错误代码", "錯誤碼", "錯誤代碼"),
+    ),
     "error_message": (
         *("error message", "errormessage", "error string", "errorstring", "messaggio di errore", "messaggio errore"),
         *("error details", "dettagli errore", "dettagli dell'errore", "message", "messaggio", "warning message"),
         *("failure details", "detailed error", "additional info"),
+        *("fehlermeldung", "message d'erreur", "message d’erreur", "mensaje de error", "mensagem de erro"),
+        *("foutbericht", "エラー メッセージ", "エラーメッセージ", "错误消息", "錯誤訊息"),
     ),
     "recommendations": (
         *("recommended actions", "recommended action", "recommendations", "recommendation", "suggested action"),
         *("azioni consigliate", "azione consigliata", "azione raccomandata", "raccomandazioni", "consigli"),
+        *("empfohlene aktionen", "empfohlene aktion", "empfohlene maßnahmen", "empfohlene maßnahme"),
+        *("actions recommandées", "action recommandée", "acciones recomendadas", "acción recomendada"),
+        *("ações recomendadas", "ação recomendada", "aanbevolen acties", "aanbevolen actie"),
+        *("推奨される操作", "推奨される対処法", "推奨アクション", "建议的操作", "建議的動作"),
     ),
     "job_id": ("job id", "jobid", "id processo"),
     "operation": ("operation", "operazione"),
@@ -61,14 +72,18 @@ _KEY = re.compile(
     rf"(?:[:=|]\*{{0,2}}(?:\s|$|(?<=code:|sage:)(?=\S))|\t|$)",
     re.IGNORECASE,
 )
+_CODE_NAMES = "|".join(re.escape(name) for name in _KEYS["error_code"] if name != "codice")
+_TEXT_NAMES = "|".join(
+    re.escape(name)
+    for column in ("error_message", "recommendations")
+    for name in _KEYS[column]
+    if name not in ("additional info", "detailed error", "failure details", "consigli")
+)
 _CODE_LINE = re.compile(
-    rf"^{_MARK}(?:error ?code|codice (?:di )?errore|code)[\]】」'\"]{{0,2}}\s*\*{{0,2}}\s*(?:[:=|]|\t|$)",
-    re.IGNORECASE | re.MULTILINE,
+    rf"^{_MARK}(?:{_CODE_NAMES})[\]】」'\"]{{0,2}}\s*\*{{0,2}}\s*(?:[:=|]|\t|$)", re.IGNORECASE | re.MULTILINE
 )
 _TEXT_LINE = re.compile(
-    rf"^{_MARK}(?:error ?(?:message|string|details)|message|messaggio(?: di)?(?: errore)?|recommend\w+(?: actions?)?"
-    rf"|azion[ei] consigliat[ae]|warning message)[\]】」'\"]{{0,2}}\s*\*{{0,2}}\s*(?:[:=|]|\t|$)",
-    re.IGNORECASE | re.MULTILINE,
+    rf"^{_MARK}(?:{_TEXT_NAMES})[\]】」'\"]{{0,2}}\s*\*{{0,2}}\s*(?:[:=|]|\t|$)", re.IGNORECASE | re.MULTILINE
 )
 #: A code of the service by itself: its words are run together.
 _BARE = re.compile(
@@ -170,6 +185,12 @@ class BackupJobText:
                     "recommendations": "Riprovare più tardi.",
                 },
             ),
+        ),
+        Sample(
+            "the portal in Japanese, under any name",
+            "notes.txt",
+            "エラー コード: UserErrorMadeUp\nエラー メッセージ: 失敗しました。\n推奨される操作: 再試行\n".encode(),
+            ({"error_code": "UserErrorMadeUp", "error_message": "失敗しました。", "recommendations": "再試行"},),
         ),
         Sample(
             "a list of PowerShell, with the errors of the job",
@@ -533,7 +554,7 @@ def _error(values: Mapping[str, str], job: Row) -> Row:
     return job | {
         "kind": "error" if ours else "foreign_job",
         "duration": None,
-        "error_code": code.split()[0].strip("'\",;*|") if code and ours else None,
+        "error_code": code.split()[0].strip("'\",.;*|") if code and ours else None,
         "error_message": _plain(told) if told and ours else None,
         "recommendations": advice.strip("{}") if advice else None,
         "message": ": ".join(part for part in (code, told) if part),

@@ -119,6 +119,28 @@ _LAST_ERRORS = (
     ("0x80042302", ("error inesperado", "予期しないエラー")),
 )
 
+#: What vssadmin says where it ends with an error, to the HRESULT: the words of VSS and of Windows for those codes.
+_OWN_ERRORS = (
+    ("0x8004230F", ("shadow copy provider had an unexpected error",)),
+    ("0x80042306", ("shadow copy provider had an error",)),
+    ("0x80042316", ("another shadow copy creation is already in progress",)),
+    ("0x8004231F", ("insufficient storage available to create",)),
+    ("0x80042317", ("maximum number of shadow copies",)),
+    ("0x8004230C", ("shadow copying the specified volume is not supported",)),
+    (
+        "0x8000FFFF",
+        ("catastrophic failure", "schwerwiegender fehler", "défaillance irrémédiable", "error irrecuperable"),
+    ),
+    ("0x8000FFFF", ("エラーを特定できません",)),
+    ("0x80040154", ("class not registered", "klasse nicht registriert", "classe non enregistrée")),
+    ("0x80040154", ("classe non registrata", "clase no registrada", "クラスが登録されていません")),
+    ("0x80070422", ("service cannot be started, either because it is disabled",)),
+    ("0x80070430", ("service has been marked for deletion",)),
+    ("0x80070424", ("service does not exist as an installed service",)),
+    ("0x800706BA", ("rpc server is unavailable", "rpc-server ist nicht verfügbar", "serveur rpc n'est pas disponible")),
+    ("0x800706BA", ("server rpc non è disponibile", "servidor rpc no está disponible", "rpc サーバーを利用できません")),
+)
+
 _GUID = re.compile(r"\{([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})\}")
 _STATE = re.compile(r"\[(\d{1,2})\]\s*(.*)$")
 _HRESULT = re.compile(r"0x[0-9A-Fa-f]{8}\b")
@@ -129,6 +151,8 @@ _SIZE = re.compile(r":\s*([0-9][0-9.,\u00a0\u202f]*)\s*([A-Za-z]+|バイト)\s*(
 _UNBOUNDED = re.compile(r"UNBOUNDED|UNBEGRENZT|ILLIMIT|無制限", re.IGNORECASE)
 _UNITS = {"B": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5, "E": 6, "O": 0, "バ": 0}
 _ERROR = re.compile(r"^(?:Error|Fehler|Erreur|Errore|エラー)\s*:", re.IGNORECASE)
+#: What vssadmin says of an error has so many lines at most.
+_MOST_ERROR_LINES = 4
 _QUOTES = "'\"`´‘’“”„«»‚「」 \u00a0"
 _QUOTED_NAME = re.compile(r"^[^:\n]{2,60}:\s*['\"‘’“„«‚「]", re.MULTILINE)
 #: What a script or a log put in front of what vssadmin printed.
@@ -313,6 +337,12 @@ class VssadminText:
             b"Error: The service cannot be started. (0x80070422)\r\n",
             ({"kind": "error", "hresult": "0x80070422"},),
         ),
+        Sample(
+            "nothing but an error",
+            "vssadmin-writers.txt",
+            b"Error: 0x8000FFFF\r\n",
+            ({"kind": "error", "hresult": "0x8000FFFF"},),
+        ),
     )
 
     def claim(self, path: str, head: bytes) -> Claim | None:
@@ -321,9 +351,11 @@ class VssadminText:
         known = any(re.search(one, text, re.MULTILINE) for one in (_BANNER, _WRITER_BLOCK)) or any(
             _ONE_LINE_WRITER.match(line) or re.match(_BANNER, _STAMP.sub("", line)) for line in text.splitlines()[:200]
         )
-        if not known and not (_VOLUME.search(text) and (_SIZE.search(text) or "list shadow" in text)):
-            return None
         named = re.search(_NAME, path.replace("\\", "/"), re.IGNORECASE)
+        if not known and not (_VOLUME.search(text) and (_SIZE.search(text) or "list shadow" in text)):
+            told = [line.strip() for line in text.splitlines() if line.strip()]
+            alone = 0 < len(told) <= _MOST_ERROR_LINES and _ERROR.match(told[0]) and _own_error_code(" ".join(told))
+            return Claim(57, "named like output of vssadmin, and tells how that ended") if named and alone else None
         return (
             Claim(90, "named and built like output of vssadmin")
             if named
@@ -428,7 +460,7 @@ def _row(run: Sequence[Line], name_key: str | None) -> dict[str, object] | None:
     text = "\n".join(line.text for line in run)
     first = key_value(run[0].text)
     if _ERROR.match(text.strip()):
-        return {"kind": "error", "message": text.strip(), "hresult": _error_code(text)}
+        return {"kind": "error", "message": text.strip(), "hresult": _own_error_code(text) or _error_code(text)}
     if any(_DEVICE.search(line.text) for line in run):
         return _shadow_copy(run, text)
     if len(_VOLUME.findall(text)) >= 2:
@@ -487,6 +519,14 @@ def _error_code(words: str | None) -> str | None:
         return _upper(code[0])
     folded = words.casefold()
     return next((code for code, known in _LAST_ERRORS if any(one in folded for one in known)), None)
+
+
+def _own_error_code(text: str) -> str | None:
+    """The HRESULT of an error of vssadmin itself, written or in its words; None: not known."""
+    if _HRESULT.search(text):
+        return _error_code(text)
+    folded = " ".join(text.casefold().replace("’", "'").split())
+    return next((code for code, known in _OWN_ERRORS if any(one in folded for one in known)), None)
 
 
 def _upper(code: str) -> str:

@@ -408,6 +408,28 @@ def test_the_status_of_a_call_that_was_refused_is_no_backup_job() -> None:
     assert rows("error.txt", text, "job") == []
 
 
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("Fehlercode", "Fehlermeldung"),
+        ("Code d’erreur", "Message d’erreur"),
+        ("Código de error", "Mensaje de error"),
+        ("Código de erro", "Mensagem de erro"),
+        ("错误代码", "错误消息"),
+    ],
+)
+def test_the_portal_tells_an_error_in_its_readers_language(code: str, message: str) -> None:
+    for text in (f"{code}: MadeUpError\n{message}: No.\n", f"{code}\nMadeUpError\n{message}\nNo.\n"):
+        [row] = rows("notes.txt", text.encode(), "error")
+        assert (row["error_code"], row["error_message"]) == ("MadeUpError", "No.")
+
+
+def test_a_sentence_of_powershell_ends_behind_the_code_and_its_stop() -> None:
+    text = b"Restore-AzBackup : The backup failed. Error Code: MadeUpError. Error Message: No.\nAt line:1 char:1\n"
+    [row] = rows("backup-error.txt", text, "error")
+    assert row["error_code"] == "MadeUpError"
+
+
 def test_an_answer_in_a_quotation_gives_its_errors_and_no_byte_is_lost() -> None:
     text = (
         '{ [Error: no]\n  body: \'{"error": {\\r\\n "code": "MadeUpError",\\r\\n "message": "The VM '

@@ -494,6 +494,37 @@ def test_an_event_is_known_however_it_was_pasted(text: str, provider: str, event
 
 
 @pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        ("Error: Unexpected failure: Catastrophic failure", "0x8000FFFF"),
+        ("Fehler: Unerwarteter Fehler: Klasse nicht registriert", "0x80040154"),
+        ("Erreur : Défaillance irrémédiable", "0x8000FFFF"),
+        ("Error: The shadow copy provider had an unexpected error while trying to process it.", "0x8004230F"),
+        ("Error: Insufficient storage available to create\nthe shadow copy storage file.", "0x8004231F"),
+        ("Error: You may not do that.", None),
+    ],
+)
+def test_an_error_of_vssadmin_has_the_code_of_its_words(error: str, code: str | None) -> None:
+    [parser] = [one for one in parsers() if one.name == "vssadmin_text"]
+    text = f"vssadmin 1.1 - Made up command-line tool\n\n{error}\n".encode()
+    [frame] = parser.parse(Source("vss.txt", text), ParseContext()).frames
+    assert [(row["kind"], row["hresult"]) for row in frame.rows.iter_rows(named=True)] == [("error", code)]
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "known"),
+    [
+        ("vssadmin_writers.txt", "Error: 0x8000FFFF\n", True),
+        ("notes.txt", "Error: 0x8000FFFF\n", False),
+        ("shadow.txt", "Error: something made up\n", False),
+    ],
+)
+def test_an_error_alone_is_vssadmins_where_the_file_is_named_so(path: str, text: str, known: bool) -> None:
+    [parser] = [one for one in parsers() if one.name == "vssadmin_text"]
+    assert (parser.claim(path, text.encode()) is not None) == known
+
+
+@pytest.mark.parametrize(
     ("path", "verdict"),
     [
         ("C:\\PACKAGES\\PLUGINS\\MICROSOFT.AZURE.RECOVERYSERVICES.VMSNAPSHOT\\1.0.9.0\\ENABLE.CMD", "confirmed"),
