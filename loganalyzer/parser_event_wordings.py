@@ -26,6 +26,7 @@ class KnownEvent:
 _SERVICES = "Service Control Manager"
 _APPLOCKER = "Microsoft-Windows-AppLocker"
 _INTEGRITY = "Microsoft-Windows-CodeIntegrity"
+_RESTRICTION = "Microsoft-Windows-SoftwareRestrictionPolicies"
 #: A path as AppLocker and people write it, from its root.
 _FILE = r"(?:%\w{1,20}%|\b[A-Za-z]:)\\[^\n\"<>|]{1,300}?"
 #: Provider, id, level, and words that stand in no other event's description.
@@ -39,6 +40,7 @@ _SENTENCES: tuple[tuple[str, int, int, str], ...] = (
     ("VSS", 8213, 2, r"The process that hosts the writer with name .{1,200}? and ID \{[^}]*\} does not run under"),
     ("VSS", 8194, 2, r"Unexpected error querying for the IVssWriterCallback interface"),
     ("VSS", 8224, 4, r"The VSS service is shutting down due to idle timeout"),
+    ("VSS", 8225, 4, r"The VSS service is shutting down due to shutdown event from the Service Control Manager"),
     ("VSS", 8229, 3, r"A VSS writer has rejected an event with error 0x"),
     ("VSS", 8230, 3, r"Failed resolving account .{1,200}? with status \d"),
     ("VSS", 11, 3, r"The COM Server with CLSID \{[^}]*\} and name .{1,80}? cannot be started\. Most likely the CPU"),
@@ -157,6 +159,20 @@ _SENTENCES: tuple[tuple[str, int, int, str], ...] = (
     (_SERVICES, 7023, 2, r"The [^\n]{2,80}? service terminated with the following error:"),
     (_APPLOCKER, 8003, 3, rf"{_FILE} was allowed to run but would have been prevented from running"),
     (_APPLOCKER, 8004, 2, rf"{_FILE} was prevented from running"),
+    (_RESTRICTION, 865, 3, rf"Access to {_FILE} has been restricted by your Administrator by the default software"),
+    (
+        _RESTRICTION,
+        866,
+        3,
+        rf"Access to {_FILE} has been restricted by your Administrator by location with policy rule",
+    ),
+    (
+        _RESTRICTION,
+        867,
+        3,
+        rf"Access to {_FILE} has been restricted by your Administrator by software publisher policy",
+    ),
+    (_RESTRICTION, 868, 3, rf"Access to {_FILE} has been restricted by your Administrator by policy rule"),
     (
         _INTEGRITY,
         3076,

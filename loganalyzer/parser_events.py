@@ -65,6 +65,7 @@ _CHANNEL_OF = {
         ),
         *("microsoft-windows-eventsystem", "microsoft-windows-perflib", "microsoft-windows-loadperf"),
         *("ese", "msexchangeis", "msexchangeis mailbox store", "msexchangerepl", "chkdsk", "srmsvc"),
+        "microsoft-windows-softwarerestrictionpolicies",
     ),
     "System": (
         *(

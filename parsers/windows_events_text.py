@@ -40,6 +40,7 @@ _LABELS: Mapping[str, tuple[tuple[str, str], ...]] = {
             ("ru", "имя журнала"),
             ("pl", "nazwa dziennika"),
             ("ko", "로그 이름"),
+            ("en", "logname"),
         ),
     ),
     "Provider_Name": (
@@ -48,6 +49,7 @@ _LABELS: Mapping[str, tuple[tuple[str, str], ...]] = {
         *(("es", "origen del evento"), ("ja", "ソース"), ("ja", "イベント ソース"), ("en", "provider")),
         *(("pt", "fonte"), ("pt", "origem"), ("nl", "bron"), ("zh", "来源"), ("zh", "來源"), ("ru", "источник")),
         *(("pl", "źródło"), ("ko", "원본"), ("en", "provider name"), ("en", "source name"), ("zh", "事件来源")),
+        ("en", "sourcename"),
     ),
     "date": (
         *(("en", "date"), ("de", "datum"), ("it", "data"), ("es", "fecha"), ("ja", "日付")),
@@ -59,6 +61,7 @@ _LABELS: Mapping[str, tuple[tuple[str, str], ...]] = {
             ("en", "timestamp"),
             ("en", "time created"),
             ("fr", "journalisé"),
+            ("en", "timegenerated"),
         ),
     ),
     "time": (("en", "time"), ("de", "zeit"), ("de", "uhrzeit"), ("fr", "heure"), ("it", "ora"), ("es", "hora")),
@@ -69,7 +72,14 @@ _LABELS: Mapping[str, tuple[tuple[str, str], ...]] = {
         *(("pt", "id do evento"), ("pt", "identificação do evento"), ("pt", "id de evento"), ("nl", "gebeurtenis-id")),
         *(("zh", "事件 id"), ("zh", "事件id"), ("zh", "事件識別碼"), ("ru", "код события"), ("ko", "이벤트 id")),
         *(("pl", "identyfikator zdarzenia"), ("de", "ereignis id"), ("en", "event number"), ("fr", "id d'événement")),
-        *(("en", "event_id"), ("ja", "イベントid"), ("es", "id de evento"), ("es", "id del evento")),
+        *(
+            ("en", "eventcode"),
+            ("en", "event code"),
+            ("en", "event_id"),
+            ("ja", "イベントid"),
+            ("es", "id de evento"),
+            ("es", "id del evento"),
+        ),
     ),
     "Level": (
         *(("en", "level"), ("en", "event type"), ("de", "ebene"), ("de", "ereignistyp"), ("fr", "niveau")),
@@ -86,6 +96,7 @@ _LABELS: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("ja", "コンピュータ"),
         *(("pt", "computador"), ("zh", "计算机"), ("zh", "電腦"), ("ru", "компьютер"), ("pl", "komputer")),
         *(("ko", "컴퓨터"), ("en", "machine"), ("en", "host"), ("en", "server")),
+        ("en", "computername"),
     ),
     "User": (
         *(("en", "user"), ("de", "benutzer"), ("fr", "utilisateur"), ("it", "utente"), ("es", "usuario")),
@@ -122,7 +133,7 @@ _LABELS: Mapping[str, tuple[tuple[str, str], ...]] = {
     ),
     "opcode": (("en", "opcode"), ("de", "vorgangscode")),
     "user_name": (("en", "user name"),),
-    "EventRecordID": (("en", "event record id"), ("en", "record number"), ("en", "record id")),
+    "EventRecordID": (("en", "event record id"), ("en", "record number"), ("en", "record id"), ("en", "recordnumber")),
 }
 #: Names of properties, which PowerShell never translates (Get-WinEvent, Get-EventLog as a list).
 _PROPERTIES = {
@@ -133,6 +144,12 @@ _PROPERTIES = {
     "source": "Provider_Name",
     "id": "EventID",
     "eventid": "EventID",
+    "eventcode": "EventID",
+    "sourcename": "Provider_Name",
+    "logfile": "Channel",
+    "computername": "Computer",
+    "type": "Level",
+    "recordnumber": "EventRecordID",
     "instanceid": "instance",
     "message": "description",
     "leveldisplayname": "Level",
@@ -152,6 +169,7 @@ _PROPERTIES = {
     **dict.fromkeys(("containerlog", "matchedqueryids", "bookmark", "opcodedisplayname", "properties"), "other"),
     **dict.fromkeys(("taskdisplayname", "keywordsdisplaynames", "category", "categorynumber", "username"), "other"),
     **dict.fromkeys(("replacementstrings", "data", "site", "container"), "other"),
+    **dict.fromkeys(("categorystring", "eventidentifier", "insertionstrings", "typeevent", "user"), "other"),
 }
 _BY_LABEL = {label: (name, language) for name, labels in _LABELS.items() for language, label in labels}
 _NEW_ORDER = (
@@ -188,26 +206,25 @@ _CRASH = re.compile(
 )
 _RUNTIME = re.compile(r"^Application: \S.*\.exe\s*$", re.IGNORECASE)
 _BARE = re.compile(r"^The .{2,80} service ")
+#: Labels that are words of sentences, too.
+_COMMON = frozenset({"log", "type", "text", "task", "details", "data", "host", "server", "machine", "date"})
+
+
+def _labels_on_a_line(left_out: frozenset[str]) -> re.Pattern[str]:
+    labels = {
+        label
+        for name, named in _LABELS.items()
+        if name not in ("time", "opcode", "user_name", "EventRecordID")
+        for _, label in named
+    }
+    words = "|".join(re.escape(label) for label in sorted(labels - left_out, key=len, reverse=True))
+    return re.compile(rf"(?:^|(?<=\s))(?P<label>{words})\s{{0,4}}[:：=]", re.IGNORECASE)
+
+
 #: A line with more than one label of an event, as where line ends were lost: ``Event ID: 24 User: N/A``.
-_SEVERAL = re.compile(
-    r"(?:^|(?<=\s))(?P<label>"
-    + "|".join(
-        re.escape(label)
-        for label in sorted(
-            {
-                label
-                for name, labels in _LABELS.items()
-                if name not in ("time", "opcode", "user_name", "EventRecordID")
-                for _, label in labels
-                if label not in ("log", "type", "text", "task", "details", "data", "host", "server", "machine", "date")
-            },
-            key=len,
-            reverse=True,
-        )
-    )
-    + r")\s{0,4}[:：=]",
-    re.IGNORECASE,
-)
+_SEVERAL = _labels_on_a_line(_COMMON)
+#: What such a line may have besides: ``Type: Error``.
+_SEVERAL_MORE = _labels_on_a_line(frozenset({"data"}))
 #: A head of a few words: ``Event 8229, VSS``, ``VSS Event ID 12293``, ``Error: (01/02/2026 03:04) VSS 12289``.
 _SOURCES = (
     r"VSS|Vol[Ss]nap|volsnap|SQLWRITER|SQLVDI|SRMSVC|MSSQL(?:SERVER|\$\w+)|ESENT|Service Control Manager|DistributedCOM"
@@ -225,6 +242,20 @@ _SHORT_HEADS = (
     re.compile(r"^\W{0,6}(?:Windows )?(?:Event|Ereignis|Événement|Evento|イベント|事件)[ -]?(?:ID|Kennung|Code)?\s{0,3}"
                r"[:#=]?\s{0,3}(?P<id>\d{1,5})\W{0,4}$", re.IGNORECASE),
 )  # fmt: skip
+#: A row of the list of Event Viewer whose columns blanks or bars part.
+_VIEWER_ROW = re.compile(
+    rf"^[\s|]*(?P<level>{_LEVEL})[\s|]+(?P<date>{DATE})[\s|]+(?P<source>{_SOURCES})[\s|]+(?P<id>\d{{1,5}})"
+    r"(?:[\s|]+\S[^\n]{0,60})?[\s|]*$",
+    re.IGNORECASE,
+)
+#: What Windows prints where it does not have an event's message.
+_NO_MESSAGE = re.compile(
+    r"^\W{0,3}(?:The description for Event ID|Die Beschreibung für Ereignis-ID)[\s('\"„]{1,6}(?P<id>\d{1,10})"
+    r"[\s)'\"“]{1,6}"
+    r"(?:from source|in Source|aus der Quelle|in Quelle)[\s('\"„]{1,6}(?P<source>\S.{0,80}?)[\s)'\"“]{1,6}"
+    r"(?:cannot be found|could not be found|wurde nicht gefunden)",
+    re.IGNORECASE,
+)
 _BINARY = re.compile(r"^\s*(?:Data|Daten|Données|Dati|Datos|データ)\s?:\s*$", re.IGNORECASE)
 _HEX_DUMP = re.compile(r"^\s*[0-9A-Fa-f]{4}: (?:[0-9A-Fa-f]{2} )+")
 #: Marks of Markdown and quotes around a label.
@@ -259,6 +290,7 @@ _PREFILTER = re.compile(
     + r"|^[^:\n]{5,70}\s?: [^:,\n]{1,200}\.exe, "
     + r"|^The .{2,80} service (?:terminated|failed to start|entered|hung|depends|was unable)"
     + r"|^Application: \S|^[^:\n]{2,40}:[^\n]*\n[^:\n]{2,40}:[^\n]*\n[^:\n]{2,40}:[^\n]*\n[^:\n]{2,40}:\s*\d+\s*$"
+    + r"|^\W{0,3}(?:The description for Event ID|Die Beschreibung für Ereignis-ID)\W"
     + rf"|^(?:{_LEVEL})[\t,;]|^.{{0,60}}\b(?:{_SOURCES})\b.{{0,40}}\b\d{{1,5}}\b",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -551,9 +583,9 @@ def _labels(text: str) -> list[tuple[str, str, str]]:
     first = _label(text)
     if first is None or first[0] == "description":
         return [first] if first else []
-    marks = list(_SEVERAL.finditer(text))
-    if len(marks) < 2:
+    if len(list(_SEVERAL.finditer(text))) < 2:
         return [first]
+    marks = list(_SEVERAL_MORE.finditer(text))
     found: list[tuple[str, str, str]] = []
     for place, mark in enumerate(marks):
         name, language = _BY_LABEL[mark["label"].casefold()]
@@ -692,6 +724,9 @@ def _single_line(line: Line, provider: str | None) -> _Found | None:
     if provider is not None and (found := _TABLE_ROW.match(line.text)):
         fields = {"Provider_Name": provider, "Level": found["level"]}
         return _Found(fields | {"date": found["date"], "EventID": found["id"]}, [line], [found["msg"]])
+    if found := _VIEWER_ROW.match(line.text):
+        fields = {"Provider_Name": found["source"], "Level": found["level"]}
+        return _Found(fields | {"date": found["date"], "EventID": found["id"]}, [line])
     if _LIST_ROW.match(line.text):
         mark = next(one for one in line.text if one in "\t,;")
         cells = next(csv.reader([line.text], delimiter=mark), [])
@@ -713,7 +748,9 @@ def _bare(lines: Sequence[Line], place: int, current: _Found | None) -> _Found |
     text = lines[place].text
     if current is not None and len(current.body) == 1 and _CRASH.match(text):
         return None  # the module, behind the program
-    if _CRASH.match(text):
+    if found := _NO_MESSAGE.match(text):
+        fields = {"Provider_Name": found["source"], "EventID": found["id"]}
+    elif _CRASH.match(text):
         fields = {"Provider_Name": "Application Error", "EventID": "1000", "Level": "2"}
     elif _RUNTIME.match(text) and any("Framework" in line.text for line in lines[place + 1 : place + 3]):
         near = " ".join(line.text for line in lines[place : place + 6])

@@ -439,6 +439,32 @@ def test_two_halves_of_utf_16_units_are_no_line_end() -> None:
         ("Level = Error\nSource = VSS\nEvent ID = 12366\n\nIt failed.\n", "VSS", "12366"),
         ("Event ID: 2004 Description: Shadow copy 9 time-out (30000 ms).\n", "ESENT", "2004"),
         ("Event Source: VolSnap Event ID: 23 User: N/A Description: No room.\n", "VolSnap", "23"),
+        ("EventID: 8229 Source: VSS Type: Warning Message: It has rejected it.\n", "VSS", "8229"),
+        ("Type: Error Date: 13/03/2026 Event ID: 25 Source: volsnap Text: x\n", "volsnap", "25"),
+        ("Error 13/03/2026 22:21:40 VSS 12310 None\nIt could not be committed.\n", "VSS", "12310"),
+        (
+            "| Level | Date | Source | Id |\n|---|---|---|---|\n| Error | 13/03/2026 22:21:40 | VSS | 22 |\n",
+            "VSS",
+            "22",
+        ),
+        ("LogName=Application\nSourceName=VSS\nEventCode=8229\nType=Warning\nMessage=It rejects.\n", "VSS", "8229"),
+        ("EventCode : 36\nLogfile : System\nSourceName : volsnap\nMessage : They are gone.\n", "volsnap", "36"),
+        (
+            "The description for Event ID 8229 from source VSS cannot be found. It is not installed.\n\n"
+            "The following information was included with the event:\n\n0x800423f4, Made up.\n",
+            "VSS",
+            "8229",
+        ),
+        (
+            "Die Beschreibung für Ereignis-ID ( 24583 ) in Quelle ( SQLWRITER ) wurde nicht gefunden.\n",
+            "SQLWRITER",
+            "24583",
+        ),
+        (
+            "Access to C:\\Made\\x.exe has been restricted by your Administrator by location with policy rule {0}.\n",
+            "Microsoft-Windows-SoftwareRestrictionPolicies",
+            "866",
+        ),
         ("> The shadow copy of volume F: took too long to install.\n", "volsnap", "10"),
         ("Ereignis-ID: 8229\nEin VSS-Generator lehnte mit dem Fehler 0x800423f3 ab.\n", "VSS", "8229"),
         ("日志名称: Application\n来源: VSS\n事件 ID: 12301\n级别: 错误\n描述:\n没有响应\n", "VSS", "12301"),
@@ -543,6 +569,8 @@ def test_a_sentence_of_applocker_tells_a_cause_only_of_the_backups_own_files(
     "text",
     [
         "It was prevented from running by its owner.\n",
+        "Error 13/03/2026 22:21:40 of the disk 7 none\n",
+        "The description for the event is in the list of source code.\n",
         "We looked at the shadow copies of all volumes, and they were there.\n",
         "Event ID: 77\nSomething else happened.\n",
         "The source of this is 25, VSS or not.\n",
