@@ -18,10 +18,12 @@ from typing import Any, Final
 import httpx
 import pytest
 
+from loganalyzer.web.problems import ProblemError
 from loganalyzer.web.rows import Scan
 from loganalyzer.web.server import open_server
 from loganalyzer.web.settings import ServerSettings
 from loganalyzer.web.store import now
+from loganalyzer.web.uploads import safe_path
 from sample_logs import linux_bundles
 from tests.served import Served, ended, put_part, serving, upload
 
@@ -419,3 +421,8 @@ def test_what_was_kept_long_enough_is_deleted_with_its_files(tmp_path: Path) -> 
     finally:
         server.close()
         shutil.rmtree(tmp_path / "data")
+
+
+def test_half_a_letter_is_no_name() -> None:
+    with pytest.raises(ProblemError, match="no name that a file"):
+        safe_path("logs/\ud800")

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp
 
 from loganalyzer.web import api, pages
 from loganalyzer.web.access import Guard
@@ -22,7 +23,7 @@ _LOG: Final = logging.getLogger("loganalyzer.web")
 _KIND_OF: Final = {404: "not-found", 405: "bad-request", 413: "too-large"}
 
 
-def app_of(server: Server) -> Starlette:
+def app_of(server: Server) -> ASGIApp:
     """The application that serves from a data folder; its workers begin and end with it."""
 
     @asynccontextmanager
@@ -46,8 +47,7 @@ def app_of(server: Server) -> Starlette:
         max_body_size=server.settings.upload_bytes + (64 << 20),
     )
     app.state.server = server
-    app.add_middleware(Guard, settings=server.settings)
-    return app
+    return Guard(app, server.settings)  # around all, so that no answer lacks its headers
 
 
 async def _refused(request: Request, problem: Exception) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 
 import click
@@ -32,6 +33,7 @@ def serve(
     Raises:
         UsageError: the folder or the port cannot be used.
     """
+    os.umask(0o077)  # logs of customers are nobody else's on this machine
     server = open_server(settings)
     try:
         listener = _listener(host, port)

@@ -100,7 +100,8 @@ def main() -> None:
 
 def _written(report: Report, target: Path) -> Said:
     """Writes the report, whole or not at all; what a list shows of it."""
-    half = target.with_suffix(".half")
+    # its own name: the process of a server that was killed may still be at work on the same scan
+    half = target.with_suffix(f".{os.getpid()}.half")
     with half.open("wb") as file:
         file.write(to_json(report))
         file.flush()

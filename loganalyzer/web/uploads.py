@@ -51,10 +51,18 @@ def safe_path(path: str) -> str:
         ProblemError: it leaves its folder, or a part of it is no name that a file can have.
     """
     parts = path.replace("\\", "/").split("/")
-    bad = any(not part or _FORBIDDEN.search(part) or len(os.fsencode(part)) > _LONGEST_NAME for part in parts)
-    if bad or len(parts) > _DEEPEST or len(os.fsencode(path)) > _LONGEST_PATH:
+    bad = any(not part or _FORBIDDEN.search(part) or _length(part) > _LONGEST_NAME for part in parts)
+    if bad or len(parts) > _DEEPEST or _length(path) > _LONGEST_PATH:
         raise ProblemError(422, "bad-path", f"{path[:200]!r} is no name that a file of an upload can have")
     return "/".join(parts)
+
+
+def _length(name: str) -> int:
+    """Bytes of a name; half a surrogate pair makes it longer than any."""
+    try:
+        return len(name.encode())
+    except UnicodeEncodeError:
+        return _LONGEST_PATH + 1
 
 
 class Uploads:
@@ -81,10 +89,14 @@ class Uploads:
         paths = [safe_path(one.path) for one in files]
         _check_names(paths)
         upload = Upload(new_id(), user.id, now(), started=False)
-        for path in paths:
-            target = self._settings.upload(upload.id) / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.touch(mode=0o600, exist_ok=False)
+        try:
+            for path in paths:
+                target = self._settings.upload(upload.id) / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.touch(mode=0o600, exist_ok=False)
+        except OSError as error:
+            shutil.rmtree(self._settings.upload(upload.id), ignore_errors=True)
+            raise _no_room(error) from None
         with self._store.change():
             self._store.add("uploads", upload)
             for number, (path, one) in enumerate(zip(paths, files, strict=True)):
