@@ -52,7 +52,15 @@ def to_html(report: Report) -> bytes:
         "pieces": pieces,
     }
     scripts = (*_CHART_SCRIPTS, "report.js") if chart is not None else ("report.js",)
-    return page("report.html", scripts, ("report.css",), values)
+    return page(
+        "report.html",
+        scripts,
+        (
+            "palette.css",
+            "report.css",
+        ),
+        values,
+    )
 
 
 def _axis_text(axis: Axis) -> str:

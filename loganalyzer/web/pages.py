@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 from anyio.to_thread import run_sync
-from jinja2 import Environment, FunctionLoader, StrictUndefined
+from jinja2 import Environment
 from starlette.datastructures import UploadFile as FormFile
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -16,9 +16,9 @@ from starlette.routing import Route
 
 from loganalyzer.compare import compare
 from loganalyzer.report.formats import formats
+from loganalyzer.report.html.page import asset as report_asset
+from loganalyzer.report.html.page import environment_of
 from loganalyzer.report.html_report import to_html
-from loganalyzer.report.plain_text import one_line
-from loganalyzer.report.wording import size_text, time_text
 from loganalyzer.web.access import COOKIE, Caller
 from loganalyzer.web.api import report_in
 from loganalyzer.web.problems import ProblemError
@@ -36,15 +36,7 @@ _VERDICTS: Final = {"cause-found": "Cause found", "no-fault-found": "No fault fo
 
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FunctionLoader(_template),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=lambda value: one_line(value) if isinstance(value, str) and "\n" not in value else value,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(size=size_text, time=lambda value: time_text(value) if value is not None else "")
+    environment = environment_of(_template)
     environment.globals.update(verdicts=_VERDICTS, ended=ENDED)
     return environment
 
@@ -284,7 +276,8 @@ async def asset(request: Request) -> Response:
     if name not in _ASSETS:
         raise ProblemError(404, "not-found", "there is no such file")
     text = files("loganalyzer.web").joinpath("assets", name).read_text(encoding="utf-8")
-    return Response(text, media_type=_ASSETS[name])
+    palette = report_asset("palette.css") if name == "app.css" else ""
+    return Response(palette + text, media_type=_ASSETS[name])
 
 
 ROUTES: Final = [

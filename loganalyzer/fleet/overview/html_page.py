@@ -71,7 +71,7 @@ def to_html(found: Overview, link: Link) -> bytes:
         "link": link,
         "most": _MOST,
     }
-    return page("fleet.html", ("report.js",), ("report.css", "fleet.css"), values)
+    return page("fleet.html", ("report.js",), ("palette.css", "report.css", "fleet.css"), values)
 
 
 _MOST: Final = {

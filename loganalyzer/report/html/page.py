@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Final
@@ -80,8 +80,13 @@ def _hash_source(text: str) -> str:
 
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
+    return environment_of(_template)
+
+
+def environment_of(template: Callable[[str], str]) -> Environment:
+    """Templates by their names, with these words; every value that they show is made plain and escaped."""
     environment = Environment(
-        loader=FunctionLoader(_template),
+        loader=FunctionLoader(template),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=_shown,
