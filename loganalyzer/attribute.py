@@ -149,7 +149,7 @@ class _Judge:
     def judge(self, cause: Cause) -> CauseVerdict:
         found = self.findings.get(cause.id, ())
         if self._is_foreign(cause):
-            return self._without_evidence(cause, ())
+            found = [one for one in found if not _told_by_azure(one)]
         relevant = [one for one in found if one.where is not None]
         history = tuple(one for one in found if one.where is None and _role(one) == "supports")
         refutes = tuple(one for one in relevant if _role(one) == "refutes")
@@ -192,7 +192,7 @@ class _Judge:
         return CauseVerdict(cause, "clear", (), (), history, (), how)
 
     def _is_foreign(self, cause: Cause) -> bool:
-        """Whether a cause is one of the other system: what Azure says fits both, and the guest's logs tell which."""
+        """Whether a cause is one of the other system: what Azure says may fit both, and the guest's logs tell which."""
         return self.derived.platform != "unknown" and cause.platform not in (
             self.derived.platform,
             "both",
@@ -283,6 +283,11 @@ def _role(finding: Finding) -> str:
 def _strength(finding: Finding) -> str:
     attribution = finding.rule.attribution
     return attribution.strength or "weak" if attribution is not None else "weak"
+
+
+def _told_by_azure(finding: Finding) -> bool:
+    """Whether it is the control plane that says so, and nothing in the guest."""
+    return all(source.product == "azure" for source in finding.rule.logsources)
 
 
 def _needs_failure(finding: Finding) -> bool:
