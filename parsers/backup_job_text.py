@@ -101,7 +101,7 @@ _PROSE = re.compile(
 #: What Azure's resource manager says of a call in words, whoever passes it on: the portal, az, PowerShell, Terraform.
 _REFUSAL = re.compile(
     r"cannot perform \w+ operation because following scope\(s\) are locked"
-    r"|has reported (?:(?:a|an?(?: \w+)?|terminal) )?failure (?:when processing|for) (?:VM )?[Ee]xtension"
+    r"|\bCSE Error: |has reported (?:(?:a|an?(?: \w+)?|terminal) )?failure (?:when processing|for) (?:VM )?[Ee]xtension"
     r"|has not reported status for VM agent or extensions|was disallowed by (?:Azure )?[Pp]olicy"
     r"|number of restore points across restore point collections|rate of snapshot blob calls is exceeded"
     r"|extension operations are disallowed|Provisioning of VM extension .{1,120}? has timed out"

@@ -173,6 +173,7 @@ def test_a_dataset_keeps_the_bundles_that_a_later_run_is_not_about(tmp_path: Pat
     assert sorted(table(tmp_path / "ds", "bundles")["bundle"]) == ["vm00000.zip", "vm00002.zip"]
 
 
+@pytest.mark.slow
 def test_a_bundle_that_kills_its_process_costs_itself_alone(
     tmp_path: Path, hostile: None, capsys: pytest.CaptureFixture[str]
 ) -> None:

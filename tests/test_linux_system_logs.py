@@ -388,6 +388,7 @@ def test_a_bundle_with_all_of_them_is_read_to_its_end(tmp_path: Path) -> None:
 JOURNALS = {"journal_text", "journal_records"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "raw",
     [

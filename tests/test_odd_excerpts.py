@@ -49,6 +49,7 @@ def at(hour: int, minute: int, second: int = 0, micro: int = 0, *, month: int = 
     return datetime(2025, month, day, hour, minute, second, micro, tzinfo=UTC)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize(
     ("mark", "encoding"),

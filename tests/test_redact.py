@@ -273,6 +273,7 @@ HOSTILE = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piece", HOSTILE)
 def test_much_hostile_text_is_read_to_its_end(piece: str) -> None:
     """A scan that is not linear would take hours here, and never reach the secret behind it."""

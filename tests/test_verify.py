@@ -116,6 +116,7 @@ def flipped_each(name: str, tmp_path: Path, most: int, seed: int) -> None:
     assert tried or not places(report)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["linux-sas-secrets"])
 def test_a_changed_byte_of_a_cited_entry_is_named(name: str, tmp_path: Path) -> None:
     flipped_each(name, tmp_path, most=1, seed=3)
