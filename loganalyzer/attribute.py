@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
 
+import polars as pl
+
 from loganalyzer.catalogue import ArtefactFrame, Catalogue, Cause
 from loganalyzer.facts import Derived, Span, zone_is_unknown
 from loganalyzer.schema import EventFrame, LogSource
 from loganalyzer.sigma.attribution import STRENGTHS
-from loganalyzer.sigma.match import Match, Matches
+from loganalyzer.sigma.match import Matches
 from loganalyzer.sigma.rule import Correlation, Rule
 from loganalyzer.sigma.taxonomy import DERIVED_CATEGORIES, speaks_of
 from loganalyzer.windows import Relevance, Ticket, Window, relevance
@@ -114,26 +116,41 @@ def _rules_by_cause(rules: Sequence[Rule | Correlation]) -> Mapping[str, list[Ru
 
 
 def _findings(frames: Sequence[EventFrame], matches: Matches, windows: Relevance) -> Mapping[str, list[Finding]]:
+    speaking = [
+        (one, one.rule.attribution.cause)
+        for one in matches.matches
+        if one.rule.attribution is not None and one.rule.attribution.cause is not None
+    ]
+    spoken: dict[int, set[int]] = defaultdict(set)
+    for match, _ in speaking:
+        spoken[match.frame].add(match.row)
+    placed = {number: _placed(frames[number].rows, sorted(rows), windows) for number, rows in spoken.items()}
     by_cause: dict[str, list[Finding]] = defaultdict(list)
-    for match in matches.matches:
-        if match.rule.attribution is not None and match.rule.attribution.cause is not None:
-            by_cause[match.rule.attribution.cause].append(_finding(frames[match.frame], match, windows))
+    for match, cause in speaking:
+        by_cause[cause].append(Finding(match.rule, match.frame, match.row, *placed[match.frame][match.row]))
     return by_cause
 
 
-def _finding(frame: EventFrame, match: Match, windows: Relevance) -> Finding:
-    row = frame.rows.row(match.row, named=True)
-    lasting = "event.end" in row
-    start = row["@timestamp"]
-    end = row.get("event.end") if lasting else start
-    path = row["log.file.path"] or ""
-    # A stamp that does not tell the time is another matter than one of an unknown zone.
-    assumed = row["time.assumed"] is not None
-    if start is not None:
-        assumed = windows.uncertain(path, zone_is_unknown(row["time.assumed"]))
-    entry = (path, row["log.offset"] if row["log.offset"] is not None else match.row)
-    where = windows.placed(start, end, assumed, lasting)
-    return Finding(match.rule, match.frame, match.row, start, end, assumed, lasting, path, entry, where)
+#: All of a finding that its row tells: what follows its rule, frame and row.
+_Placed: TypeAlias = tuple[datetime | None, datetime | None, bool, bool, str, tuple[str, int], Window | str | None]
+
+
+def _placed(rows: pl.DataFrame, numbers: list[int], windows: Relevance) -> Mapping[int, _Placed]:
+    """When and where each of these rows is. A rule may fit most lines of a long log: rows are fetched at once."""
+    lasting = "event.end" in rows.columns
+    names = ["@timestamp", "event.end" if lasting else "@timestamp", "log.file.path", "time.assumed", "log.offset"]
+    columns = [rows[name].gather(numbers).to_list() for name in names]
+    unknown = {zone: zone_is_unknown(zone) for zone in set(columns[3])}
+    found: dict[int, _Placed] = {}
+    for number, start, end, path, zone, offset in zip(numbers, *columns, strict=True):
+        # A stamp that does not tell the time is another matter than one of an unknown zone.
+        assumed = zone is not None
+        if start is not None:
+            assumed = windows.uncertain(path or "", unknown[zone])
+        entry = (path or "", offset if offset is not None else number)
+        where = windows.placed(start, end, assumed, lasting)
+        found[number] = (start, end, assumed, lasting, path or "", entry, where)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from loganalyzer.cli.what_was_read import status_of_reading, tell_idle, tell_unr
 from loganalyzer.errors import UsageError
 from loganalyzer.facts import Attempt, load_tables
 from loganalyzer.facts.attempts import attempts
+from loganalyzer.facts.hits import Sightings
 from loganalyzer.pipeline import Reading, ScanOptions, read
 from loganalyzer.report.json_report import iso
 from loganalyzer.report.plain_text import cut_end, one_line, plain_json
@@ -131,7 +132,7 @@ def _around(
     reading: Reading, given: Mapping[str, Any], since: datetime | None, until: datetime | None
 ) -> tuple[datetime, datetime]:
     """The span of ``--around``, within that of ``--since`` and ``--until``."""
-    found = attempts(reading.frames, load_tables())
+    found = attempts(Sightings(reading.frames), load_tables())
     one = _attempt(found, given["around"])
     first, last = one.start - timedelta(minutes=given["before"]), one.last + timedelta(minutes=given["after"])
     return max(first, since or first), min(last, until or last)

@@ -14,6 +14,7 @@ from loganalyzer.facts.clock_facts import clock_frames, zone_is_unknown
 from loganalyzer.facts.correlated import Correlating, correlated
 from loganalyzer.facts.coverage import Span, Unknown, spans
 from loganalyzer.facts.fact_rows import fact_frames, version_number
+from loganalyzer.facts.hits import Sightings
 from loganalyzer.facts.operations import operation_frames
 from loganalyzer.facts.reported_errors import REPORTED_ERROR, reported_error_frames
 from loganalyzer.facts.rotation import part_of
@@ -70,20 +71,21 @@ def derive(
 
     ``damaged``: paths of sources that could not be read to their end. ``torn``: of logs that end within a line.
     """
-    found = attempts(events, tables)
+    sightings = Sightings(events)
+    found = attempts(sightings, tables)
     platform = platform_of(events, found)
     frames = [
         *(_as_derived(frame) for frame in events if frame.logsource.category == "config"),
-        *fact_frames(events, tables.facts),
+        *fact_frames(sightings, tables.facts),
         *reported_error_frames(events),
         *clock_frames(events),
         *traceback_frames(events, tables.tracebacks),
-        *gap_frames(events, tables.series, damaged | torn),
-        *operation_frames(events, tables.operations),
+        *gap_frames(sightings, tables.series, damaged | torn),
+        *operation_frames(sightings, tables.operations),
         *attempt_frames(found, platform),
     ]
     ends = _unseen_ends(found, events, tables)
-    covered = spans(events, damaged, torn, rhythms(events, tables.series), ends)
+    covered = spans(events, damaged, torn, rhythms(sightings, tables.series), ends)
     # Documents of the platform (a goal state, say) may be far older than the logs and bound nothing beside them.
     logs = [span for span in covered if span.logsource.product != "azure"]
     timed = [span for span in logs if span.first is not None] or covered

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import polars as pl
 
 from loganalyzer.facts.clock_facts import zone_is_unknown
-from loganalyzer.facts.hits import Hit, by_time, derived_frame, find
+from loganalyzer.facts.hits import Hit, Sightings, by_time, derived_frame
 from loganalyzer.facts.tables import StepRow, Tables
 from loganalyzer.schema import EventFrame, LogSource
 
@@ -100,9 +100,9 @@ class _Open:
         return self.start - LONGEST - slack <= time <= max(self.end or self.start, self.start) + LONGEST + slack
 
 
-def attempts(frames: Sequence[EventFrame], tables: Tables) -> tuple[Attempt, ...]:
+def attempts(events: Sightings, tables: Tables) -> tuple[Attempt, ...]:
     """All attempts by time. A run that the extension itself skipped (a repeat of a known command) is none."""
-    marked = [(row, hit) for row in tables.steps for hit in by_time(find(frames, row.pattern))]
+    marked = [(row, hit) for row in tables.steps for hit in by_time(events.find(row.pattern))]
     marked.sort(key=lambda pair: (str(pair[1].time), pair[1].path or "", pair[1].sequence or 0))
     found: list[_Open] = []
     before: tuple[object, ...] | None = None

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
+import polars as pl
+
 from loganalyzer.facts.rotation import part_of
-from loganalyzer.schema import EventFrame, LogSource
+from loganalyzer.schema import TIMESTAMP, EventFrame, LogSource
 
 #: Two entries further apart than this are shown as a gap of the source.
 GAP = timedelta(hours=6)
@@ -99,8 +100,6 @@ def spans(
     for frame in frames:
         for (path,), rows in frame.rows.group_by("log.file.path", maintain_order=True):
             times = rows["@timestamp"].drop_nulls().sort()
-            known: list[datetime] = times.to_list()
-            gaps = [(a, b) for a, b in itertools.pairwise(known) if b - a > GAP]
             columns: dict[str, frozenset[str]] = defaultdict(frozenset)
             for name in DISTINGUISHING:
                 if name in rows.columns:
@@ -109,12 +108,12 @@ def spans(
                 str(path),
                 frame.logsource,
                 rows.height,
-                known[0] if known else None,
-                known[-1] if known else None,
-                tuple(gaps[:MOST_GAPS]),
+                _moment(times, 0),
+                _moment(times, -1),
+                tuple(_apart(times, GAP)[:MOST_GAPS]),
                 str(path) not in damaged and not frame.borrowed,
                 dict(columns),
-                undated=not known and rows["time.assumed"].null_count() < rows.height,
+                undated=times.is_empty() and rows["time.assumed"].null_count() < rows.height,
                 torn=str(path) in torn,
             )
     parts: dict[tuple[str, LogSource], list[Span]] = defaultdict(list)
@@ -129,18 +128,28 @@ def spans(
     return tuple(sorted(joined, key=lambda span: (span.path, span.logsource)))
 
 
-def _times(frames: Sequence[EventFrame], logsource: LogSource) -> list[datetime]:
+def _times(frames: Sequence[EventFrame], logsource: LogSource) -> pl.Series:
     """All known times of a log source, in order."""
     found = [frame.rows["@timestamp"].drop_nulls() for frame in frames if frame.logsource == logsource]
-    return sorted(time for times in found for time in times.to_list())
+    return pl.concat(found).sort() if found else pl.Series(dtype=TIMESTAMP)
 
 
-def _holes(times: Sequence[datetime], rhythm: timedelta, last: datetime | None) -> list[Unknown]:
+def _moment(times: pl.Series, place: int) -> datetime | None:
+    return None if times.is_empty() else times[place]
+
+
+def _apart(times: pl.Series, longest: timedelta) -> list[tuple[datetime, datetime]]:
+    """The neighbours among sorted times that are further apart than that."""
+    return [(times[place - 1], times[place]) for place in (times.diff() > longest).arg_true()]
+
+
+def _holes(times: pl.Series, rhythm: timedelta, last: datetime | None) -> list[Unknown]:
     """Where a log with a heartbeat is silent for too long, also before the bundle's end."""
     longest = max(MISSING_BEATS * rhythm, LEAST_HOLE)
-    holes: list[Unknown] = [(a, b) for a, b in itertools.pairwise(times) if b - a > longest]
-    if times and last is not None and last - times[-1] > longest:
-        holes.append((times[-1], last))
+    holes: list[Unknown] = [*_apart(times, longest)]
+    end = _moment(times, -1)
+    if end is not None and last is not None and last - end > longest:
+        holes.append((end, last))
     return holes
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from loganalyzer.facts.hits import Hit, derived_frame, find
+from loganalyzer.facts.hits import Hit, Sightings, derived_frame
 from loganalyzer.facts.tables import FactRow
 from loganalyzer.schema import EventFrame, LogSource
 
@@ -37,12 +37,12 @@ def version_number(version: str) -> int | None:
     return number if number < 2**63 else None
 
 
-def fact_frames(frames: Sequence[EventFrame], table: Sequence[FactRow]) -> list[EventFrame]:
+def fact_frames(events: Sightings, table: Sequence[FactRow]) -> list[EventFrame]:
     """One frame a log source (``category: fact``), rows in the table's order."""
     rows: dict[LogSource, list[dict[str, Any]]] = defaultdict(list)
     for entry in table:
         source = LogSource(entry.pattern.logsource.product, entry.pattern.logsource.service, "fact")
-        rows[source].extend(_row(entry.fact, hit, count) for hit, count in _kept(find(frames, entry.pattern), entry))
+        rows[source].extend(_row(entry.fact, hit, count) for hit, count in _kept(events.find(entry.pattern), entry))
     return [derived_frame(source, own, FACT_COLUMNS) for source, own in sorted(rows.items()) if own]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -59,27 +59,63 @@ class Hit:
         }
 
 
+class Sightings:
+    """Which events of some frames fit which pattern; each pattern is looked for once, however many tables name it.
+
+    Of a long log most events fit the pattern of some series. So what is asked of all of them is asked of columns, and a
+    `Hit` is made only of those that are named.
+    """
+
+    def __init__(self, frames: Iterable[EventFrame]) -> None:
+        self.frames = tuple(frames)
+        self._found: dict[Hashable, tuple[pl.DataFrame, ...]] = {}
+
+    def find(self, pattern: Pattern) -> list[Hit]:
+        """All events that fit, in frame and file order."""
+        return [hit for rows in self.rows(pattern) for row in rows.iter_rows(named=True) for hit in _hits(row, pattern)]
+
+    def rows(self, pattern: Pattern) -> tuple[pl.DataFrame, ...]:
+        """All events that fit, frame by frame in file order, with the columns that `hit_of` reads."""
+        key = (
+            pattern.logsource,
+            pattern.column,
+            pattern.regex,
+            pattern.unless,
+            tuple(pattern.where.items()),
+            tuple(pattern.columns.items()),
+        )
+        if key not in self._found:
+            self._found[key] = tuple(
+                _taken(fitting, pattern)
+                for frame in self.frames
+                if pattern.logsource.covers(frame.logsource) and _has_columns(frame.rows, pattern)
+                if not (fitting := frame.rows.filter(_fits(pattern))).is_empty()
+            )
+        return self._found[key]
+
+
 def find(frames: Sequence[EventFrame], pattern: Pattern) -> list[Hit]:
     """All events that fit, in frame and file order."""
-    return [
-        hit
-        for frame in frames
-        if pattern.logsource.covers(frame.logsource) and _has_columns(frame.rows, pattern)
-        for hit in _hits(frame.rows, pattern)
-    ]
+    return Sightings(frames).find(pattern)
 
 
 def _has_columns(rows: pl.DataFrame, pattern: Pattern) -> bool:
     return pattern.column in rows.columns and all(name in rows.columns for name in pattern.where)
 
 
-def _hits(rows: pl.DataFrame, pattern: Pattern) -> Iterable[Hit]:
+def _fits(pattern: Pattern) -> pl.Expr:
     text = pl.col(pattern.column).cast(pl.String)
     wanted = text.str.contains(pattern.regex)
     if pattern.unless is not None:
         wanted = wanted & ~text.str.contains(pattern.unless)
     for name, texts in pattern.where.items():
         wanted = wanted & pl.col(name).cast(pl.String).str.to_lowercase().is_in(list(texts))
+    return wanted.fill_null(False)
+
+
+def _taken(rows: pl.DataFrame, pattern: Pattern) -> pl.DataFrame:
+    """What a hit is made of."""
+    text = pl.col(pattern.column).cast(pl.String)
     record_id = pl.col("EventRecordID") if "EventRecordID" in rows.columns else pl.lit(None, dtype=pl.Int64)
     taken_columns = [
         pl.coalesce(
@@ -88,29 +124,36 @@ def _hits(rows: pl.DataFrame, pattern: Pattern) -> Iterable[Hit]:
         for name, columns in pattern.columns.items()
     ]
     groups = text.str.extract_groups(pattern.regex) if "(?P<" in pattern.regex else pl.lit(None)
-    fitting = rows.filter(wanted.fill_null(False)).select(
+    return rows.select(
         *SHARED_COLUMNS,
         record_id.alias("record_id"),
         groups.alias("groups"),
         text.alias("text"),
         pl.struct(taken_columns).alias("columns") if taken_columns else pl.lit(None).alias("columns"),
     )
-    for row in fitting.iter_rows(named=True):
-        for groups_of_one in _places(row, pattern):
-            yield Hit(
-                row["@timestamp"],
-                row["time.assumed"],
-                row["log.file.path"],
-                row["log.line"],
-                row["log.offset"],
-                row["log.length"],
-                row["record_id"],
-                row["event.sequence"],
-                row["host.name"],
-                row["event.original"],
-                row["message"],
-                {**groups_of_one, **(row["columns"] or {}), **pattern.values},
-            )
+
+
+def _hits(row: Mapping[str, Any], pattern: Pattern) -> Iterable[Hit]:
+    for groups_of_one in _places(row, pattern):
+        yield hit_of(row, {**groups_of_one, **(row["columns"] or {}), **pattern.values})
+
+
+def hit_of(row: Mapping[str, Any], values: Mapping[str, str | None]) -> Hit:
+    """The event of a row of `Sightings.rows`."""
+    return Hit(
+        row["@timestamp"],
+        row["time.assumed"],
+        row["log.file.path"],
+        row["log.line"],
+        row["log.offset"],
+        row["log.length"],
+        row["record_id"],
+        row["event.sequence"],
+        row["host.name"],
+        row["event.original"],
+        row["message"],
+        values,
+    )
 
 
 def _places(row: Mapping[str, Any], pattern: Pattern) -> Iterable[Mapping[str, str | None]]:
@@ -132,6 +175,14 @@ def derived_frame(
 
 def by_time(hits: Iterable[Hit]) -> list[Hit]:
     """Hits of known time, in order of time, then log, then place in it: of a rotated log the older part comes first."""
-    known = [(hit.time, part_of(hit.path or ""), hit) for hit in hits if hit.time is not None]
-    known.sort(key=lambda one: (one[0], one[1].log, one[1].age, one[2].path or "", one[2].sequence or 0))
-    return [hit for _, _, hit in known]
+    known = [(hit.time, hit) for hit in hits if hit.time is not None]
+    order = in_order({hit.path for _, hit in known})
+    known.sort(key=lambda one: (one[0], order[one[1].path], one[1].sequence or 0))
+    return [hit for _, hit in known]
+
+
+def in_order(paths: Iterable[str | None]) -> Mapping[str | None, int]:
+    """The places of files in the order of their logs, of a rotated log the older part first."""
+    parts = {path: part_of(path or "") for path in paths}
+    ordered = sorted(parts, key=lambda path: (parts[path].log, parts[path].age, path or ""))
+    return {path: place for place, path in enumerate(ordered)}

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from loganalyzer.facts.hits import Hit, derived_frame, find
+from loganalyzer.facts.hits import Hit, Sightings, derived_frame
 from loganalyzer.facts.tables import OperationRow
 from loganalyzer.schema import EventFrame, LogSource
 
@@ -26,13 +26,13 @@ OPERATION_COLUMNS = {
 }
 
 
-def operation_frames(frames: Sequence[EventFrame], table: Sequence[OperationRow]) -> list[EventFrame]:
+def operation_frames(events: Sightings, table: Sequence[OperationRow]) -> list[EventFrame]:
     """One frame a log source (``category: extension_operation``), rows by time."""
     found: dict[LogSource, list[tuple[str, Hit]]] = defaultdict(list)
     taken: set[tuple[str | None, int | None, str | None]] = set()
     for entry in table:
         source = LogSource(entry.pattern.logsource.product, entry.pattern.logsource.service, "extension_operation")
-        for hit in find(frames, entry.pattern):
+        for hit in events.find(entry.pattern):
             place = (hit.path, hit.sequence, hit.values.get("handler"))
             if place not in taken:  # the first row of the table that fits an event speaks for it
                 taken.add(place)

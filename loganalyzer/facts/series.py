@@ -7,19 +7,17 @@ good one, or with the log. Both cite what bounds them, so that absence is proved
 
 from __future__ import annotations
 
-import itertools
-from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
 
-from loganalyzer.facts.hits import Hit, by_time, derived_frame, find
+from loganalyzer.facts.hits import Hit, Sightings, derived_frame, hit_of, in_order
 from loganalyzer.facts.rotation import part_of
 from loganalyzer.facts.tables import Pattern, SeriesRow
-from loganalyzer.schema import EventFrame, LogSource
+from loganalyzer.schema import SHARED_COLUMNS, EventFrame, LogSource
 
 #: ``seconds`` is the length. ``closed_by`` is ``next`` (it went on), ``bundle_end``, or ``cut`` (the source could not
 #: be read any further, so nothing is known of what follows). ``count`` counts the bad events in it; ``recovered`` is
@@ -44,18 +42,19 @@ _LEAST_BEATS = 3
 _MANY = 20
 
 
-def rhythms(frames: Sequence[EventFrame], rows: Sequence[SeriesRow]) -> Mapping[LogSource, timedelta]:
+def rhythms(events: Sightings, table: Sequence[SeriesRow]) -> Mapping[LogSource, timedelta]:
     """How far apart the beats of those logs are that have a heartbeat here, which old agents do not write."""
     found: dict[LogSource, timedelta] = {}
-    for row in rows:
-        own = row.period is not None and all(one.logsource == row.logsource for one in row.good)
-        if row.period is not None and own and sum(len(find(frames, one)) for one in row.good) >= _LEAST_BEATS:
-            found[row.logsource] = timedelta(seconds=row.period)
+    for entry in table:
+        own = entry.period is not None and all(one.logsource == entry.logsource for one in entry.good)
+        beats = sum(rows.height for one in entry.good for rows in events.rows(one)) if own else 0
+        if entry.period is not None and beats >= _LEAST_BEATS:
+            found[entry.logsource] = timedelta(seconds=entry.period)
     return found
 
 
 def gap_frames(
-    frames: Sequence[EventFrame], table: Sequence[SeriesRow], damaged: frozenset[str] = frozenset()
+    events: Sightings, table: Sequence[SeriesRow], damaged: frozenset[str] = frozenset()
 ) -> list[EventFrame]:
     """One frame a log source (``category: gap``), rows by time. ``damaged``: sources not read to their end.
 
@@ -63,18 +62,18 @@ def gap_frames(
     of level INFO, the end of an outage may be among those that they did not keep.
     """
     rows: dict[LogSource, list[dict[str, Any]]] = defaultdict(list)
-    times = _times_by_log(frames)
-    cut = _cut_logs(frames, damaged)
-    borrowed = [frame for frame in frames if frame.borrowed]
+    times = _times_by_log(events.frames)
+    cut = _cut_logs(events.frames, damaged)
+    borrowed = [frame for frame in events.frames if frame.borrowed]
     sifted = {frame.logsource for frame in borrowed if _is_sifted(frame.rows)}
     for entry in table:
         unseen = frozenset(times) if entry.logsource in sifted else cut
         source = LogSource(entry.logsource.product, entry.logsource.service, "gap")
-        good, bad = _found(frames, entry.good), _found(frames, entry.bad)
-        rows[source].extend(_outages(entry, by_time(good), by_time(bad), times, unseen))
+        good, bad = _found(events, entry.good), _found(events, entry.bad)
+        rows[source].extend(_outages(entry, _in_time(good), _in_time(bad), times, unseen))
         rows[source].extend(_outages_by_place(entry, good, bad, times))
         if all(frame.logsource != entry.logsource for frame in borrowed):
-            rows[source].extend(_silences(entry, by_time(good), times, cut))
+            rows[source].extend(_silences(entry, _in_time(good), times, cut))
     return [derived_frame(source, own, GAP_COLUMNS) for source, own in sorted(rows.items()) if own]
 
 
@@ -83,24 +82,41 @@ def _is_sifted(rows: pl.DataFrame) -> bool:
     return rows.height >= _MANY and "INFO" not in rows["log.level"]
 
 
-def _found(frames: Sequence[EventFrame], patterns: Sequence[Pattern]) -> list[Hit]:
-    """The events that fit any of the patterns, each once."""
-    return list({(hit.path, hit.sequence): hit for pattern in patterns for hit in find(frames, pattern)}.values())
+def _found(events: Sightings, patterns: Sequence[Pattern]) -> pl.DataFrame | None:
+    """The events that fit any of the patterns, each once; None: there are none."""
+    parts = [rows.select(_PLACED) for pattern in patterns for rows in events.rows(pattern)]
+    return pl.concat(parts).unique(["log.file.path", "event.sequence"], maintain_order=True) if parts else None
 
 
-def _times_by_log(frames: Sequence[EventFrame]) -> dict[str, list[datetime]]:
+_PLACED = [*SHARED_COLUMNS, "record_id"]
+
+
+def _in_time(rows: pl.DataFrame | None) -> pl.DataFrame | None:
+    """Events of known time, in order of time, then log, then place in it; None: there are none."""
+    if rows is None or (known := rows.filter(pl.col("@timestamp").is_not_null())).is_empty():
+        return None
+    order = in_order(known["log.file.path"].unique())
+    place = pl.col("log.file.path").replace_strict(order, return_dtype=pl.Int64)
+    return known.sort("@timestamp", place, pl.col("event.sequence").fill_null(0), maintain_order=True)
+
+
+def _hit(rows: pl.DataFrame, place: int) -> Hit:
+    return hit_of(rows.row(place, named=True), {})
+
+
+def _times_by_log(frames: Sequence[EventFrame]) -> Mapping[str, pl.Series]:
     """The known times of each log with all its rotated parts, sorted.
 
     Documents of the platform carry other times than that of their writing.
     """
-    times: dict[str, list[datetime]] = defaultdict(list)
+    times: dict[str, list[pl.Series]] = defaultdict(list)
     for frame in frames:
         if frame.logsource.product == "azure":
             continue
         known = frame.rows.select("log.file.path", "@timestamp").drop_nulls()
         for (path,), rows in known.group_by("log.file.path", maintain_order=True):
-            times[part_of(str(path)).log].extend(rows["@timestamp"].to_list())
-    return {log: sorted(known) for log, known in times.items()}
+            times[part_of(str(path)).log].append(rows["@timestamp"])
+    return {log: pl.concat(known).sort() for log, known in times.items()}
 
 
 def _cut_logs(frames: Sequence[EventFrame], damaged: frozenset[str]) -> frozenset[str]:
@@ -120,72 +136,75 @@ def _log(hit: Hit) -> str:
 
 def _outages(
     entry: SeriesRow,
-    good: Sequence[Hit],
-    bad: Sequence[Hit],
-    times: dict[str, list[datetime]],
+    good: pl.DataFrame | None,
+    bad: pl.DataFrame | None,
+    times: Mapping[str, pl.Series],
     cut: frozenset[str],
-) -> list[dict[str, Any]]:
-    rows, opened = [], list[Hit]()
-    marked = sorted([(hit.time, 0, hit) for hit in bad] + [(hit.time, 1, hit) for hit in good], key=lambda one: one[:2])
-    for _, is_good, hit in marked:
-        if not is_good:
-            if opened and _apart(entry, opened[-1], hit):
-                rows.append(
-                    _gap(entry, "outage", opened[0], opened[-1], opened[-1].time, "unknown", len(opened), times)
-                )
-                opened = []
-            opened.append(hit)
-        elif opened:
-            rows.append(_gap(entry, "outage", opened[0], hit, hit.time, "next", len(opened), times))
-            opened = []
-    if opened:
-        end = max(times.get(_log(opened[-1]), []), default=opened[-1].time)
-        closed_by = "cut" if _log(opened[-1]) in cut else "bundle_end"
-        rows.append(_gap(entry, "outage", opened[0], opened[-1], end, closed_by, len(opened), times))
-    return rows
-
-
-def _apart(entry: SeriesRow, before: Hit, after: Hit) -> bool:
-    """Whether so long passed between two failures that nobody knows what was between them."""
-    if entry.apart is None or before.time is None or after.time is None:
-        return False
-    return after.time - before.time > timedelta(seconds=entry.apart)
+) -> Iterator[dict[str, Any]]:
+    """Each run of failures up to the next event that shows the thing going well, which may be of the same moment."""
+    if bad is None:
+        return
+    ends = pl.Series([0] * bad.height) if good is None else good["@timestamp"].search_sorted(bad["@timestamp"])
+    apart = pl.Series([False] * bad.height)
+    if entry.apart is not None:  # so long after the failure before that nobody knows what was between them
+        apart = (bad["@timestamp"].diff() > timedelta(seconds=entry.apart)).fill_null(False)
+    runs = (
+        bad.select(
+            pl.int_range(pl.len()).alias("place"), ends.alias("ends"), apart.cast(pl.Int64).cum_sum().alias("apart")
+        )
+        .group_by("ends", "apart", maintain_order=True)
+        .agg(pl.col("place").first().alias("first"), pl.col("place").last().alias("last"))
+    )
+    for number, (end, _, first, last) in enumerate(runs.iter_rows()):
+        opened, latest, count = _hit(bad, first), _hit(bad, last), last - first + 1
+        if number + 1 < runs.height and runs["ends"][number + 1] == end:
+            yield _gap(entry, "outage", opened, latest, latest.time, "unknown", count, times)
+        elif good is not None and end < good.height:
+            over = _hit(good, end)
+            yield _gap(entry, "outage", opened, over, over.time, "next", count, times)
+        else:
+            known = times.get(_log(latest))
+            told = latest.time if known is None else known[-1]
+            closed_by = "cut" if _log(latest) in cut else "bundle_end"
+            yield _gap(entry, "outage", opened, latest, told, closed_by, count, times)
 
 
 def _outages_by_place(
-    entry: SeriesRow, good: Sequence[Hit], bad: Sequence[Hit], times: dict[str, list[datetime]]
-) -> list[dict[str, Any]]:
+    entry: SeriesRow, good: pl.DataFrame | None, bad: pl.DataFrame | None, times: Mapping[str, pl.Series]
+) -> Iterator[dict[str, Any]]:
     """The outage that is open at the end of an excerpt which lost its times: only what stands where in it is known.
 
     Closed ones are left out, for nobody knows when they were.
     """
-    rows = []
-    for path in sorted({hit.path or "" for hit in bad if hit.time is None and _log(hit) not in times}):
-        last = max((hit.sequence or 0 for hit in good if (hit.path or "") == path), default=-1)
-        opened = [hit for hit in bad if (hit.path or "") == path and (hit.sequence or 0) > last]
-        if opened:
-            opened.sort(key=lambda hit: hit.sequence or 0)
-            rows.append(_gap(entry, "outage", opened[0], opened[-1], None, "bundle_end", len(opened), times))
-    return rows
+    if bad is None:
+        return
+    timeless = bad.filter(pl.col("@timestamp").is_null())["log.file.path"].unique().sort()
+    place = pl.col("event.sequence").fill_null(0)
+    for path in timeless:
+        if part_of(path or "").log in times:
+            continue
+        in_file = pl.col("log.file.path").eq_missing(pl.lit(path, dtype=pl.String))
+        last = -1 if good is None else good.filter(in_file).select(place.max()).item()
+        opened = bad.filter(in_file & (place > (-1 if last is None else last))).sort(place, maintain_order=True)
+        if opened.height:
+            first, latest = _hit(opened, 0), _hit(opened, opened.height - 1)
+            yield _gap(entry, "outage", first, latest, None, "bundle_end", opened.height, times)
 
 
 def _silences(
-    entry: SeriesRow, good: Sequence[Hit], times: dict[str, list[datetime]], cut: frozenset[str]
-) -> list[dict[str, Any]]:
-    if entry.period is None or not good:
-        return []
+    entry: SeriesRow, good: pl.DataFrame | None, times: Mapping[str, pl.Series], cut: frozenset[str]
+) -> Iterator[dict[str, Any]]:
+    if entry.period is None or good is None:
+        return
     due = timedelta(seconds=entry.period * _TOLERANCE)
-    rows = [
-        _gap(entry, "silence", before, after, after.time, "next", 0, times)
-        for before, after in itertools.pairwise(good)
-        if before.time is not None and after.time is not None and after.time - before.time > due
-    ]
-    last = good[-1]
-    bundle_end = max((known[-1] for known in times.values() if known), default=last.time)
+    for place in (good["@timestamp"].diff() > due).arg_true():
+        before, after = _hit(good, place - 1), _hit(good, place)
+        yield _gap(entry, "silence", before, after, after.time, "next", 0, times)
+    last = _hit(good, good.height - 1)
+    bundle_end = max((known[-1] for known in times.values()), default=last.time)
     if last.time is not None and bundle_end is not None and bundle_end - last.time > due:
         closed_by = "cut" if _log(last) in cut else "bundle_end"
-        rows.append(_gap(entry, "silence", last, last, bundle_end, closed_by, 0, times))
-    return rows
+        yield _gap(entry, "silence", last, last, bundle_end, closed_by, 0, times)
 
 
 def _gap(
@@ -196,14 +215,14 @@ def _gap(
     end: datetime | None,
     closed_by: str,
     count: int,
-    times: dict[str, list[datetime]],
+    times: Mapping[str, pl.Series],
 ) -> dict[str, Any]:
     seconds = int((end - start.time).total_seconds()) if end is not None and start.time is not None else 0
-    cited = [start.citation()] if bound is start else [start.citation(), bound.citation()]
+    same = (bound.path, bound.sequence) == (start.path, start.sequence)
     return {
         **start.row(),
         "event.end": None if closed_by == "bundle_end" else end,  # an open gap goes on
-        "derived_from": cited,
+        "derived_from": [start.citation()] if same else [start.citation(), bound.citation()],
         "series": entry.series,
         "kind": kind,
         "seconds": seconds,
@@ -214,11 +233,11 @@ def _gap(
     }
 
 
-def _witnessed(start: Hit, end: datetime | None, times: dict[str, list[datetime]]) -> int:
+def _witnessed(start: Hit, end: datetime | None, times: Mapping[str, pl.Series]) -> int:
     if start.time is None or end is None:
         return 0
     last, own = start.time, _log(start)
     for log, known in times.items():
-        if log != own and (place := bisect_right(known, end)):
+        if log != own and (place := known.search_sorted(end, side="right")):
             last = max(last, known[place - 1])
     return int((last - start.time).total_seconds())
