@@ -55,7 +55,7 @@ def known_files() -> tuple[KnownFile, ...]:
     """
     text = files("loganalyzer.signatures").joinpath("known_files.yml").read_text(encoding="utf-8")
     try:
-        table = yaml.safe_load(text)
+        table = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  a safe loader either way
         return tuple(_entry(entry, table["reasons"]) for entry in table["files"])
     except (yaml.YAMLError, KeyError, TypeError) as error:
         raise CatalogueError(

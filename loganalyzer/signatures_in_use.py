@@ -9,8 +9,11 @@ from importlib.resources.abc import Traversable
 from pathlib import PurePosixPath
 from typing import TypeVar
 
+from loganalyzer.catalogue import load as catalogue_files
 from loganalyzer.catalogue import load_catalogue
+from loganalyzer.facts import tables
 from loganalyzer.plugins import blame
+from loganalyzer.precompiled import stored
 from loganalyzer.rule_packs import RulePack
 from loganalyzer.sigma.load import Loaded, load_rules
 from loganalyzer.sigma.rule import Correlation, Rule, SigmaRuleError
@@ -94,6 +97,19 @@ def builtin_rules_with_examples() -> Loaded:
 def compiled_rules() -> Traversable:
     """Where the precompiled form of the signatures lies; `loganalyzer.sigma.store` writes and reads it."""
     return files("loganalyzer.signatures").joinpath("compiled.json")
+
+
+def precompiled_tables() -> Mapping[str, str]:
+    """The precompiled forms of the catalogue and of the tables of derived rows, by name."""
+    made = (
+        (
+            catalogue_files.PRECOMPILED,
+            catalogue_files.load_catalogue(catalogue_files.own_folder()),
+            catalogue_files.own_files(),
+        ),
+        (tables.PRECOMPILED, tables.read_tables(), tables.own_files()),
+    )
+    return {name: stored(value, made_from).decode() for name, value, made_from in made}
 
 
 def builtin_rule_texts() -> Mapping[str, str]:

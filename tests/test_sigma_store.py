@@ -11,12 +11,22 @@ from pathlib import Path
 import pytest
 import yaml
 
-from loganalyzer import signatures_in_use
+from loganalyzer import precompiled, signatures_in_use
+from loganalyzer.catalogue import Catalogue, load_catalogue
+from loganalyzer.catalogue import load as catalogue_files
 from loganalyzer.cli import run
+from loganalyzer.facts import tables
+from loganalyzer.precompiled import restored, where
 from loganalyzer.sigma.ir import FORM_VERSION
 from loganalyzer.sigma.load import Loaded, load_rules
 from loganalyzer.sigma.store import digest, dump, restore, without_examples
-from loganalyzer.signatures_in_use import builtin_rule_texts, builtin_rules, builtin_rules_with_examples, compiled_rules
+from loganalyzer.signatures_in_use import (
+    builtin_rule_texts,
+    builtin_rules,
+    builtin_rules_with_examples,
+    compiled_rules,
+    precompiled_tables,
+)
 
 REWRITE = "the stored rules differ from the rule files: run 'loganalyzer signatures compile' and commit the result"
 ROOT = Path(__file__).parents[1]
@@ -68,6 +78,29 @@ def test_the_stored_rules_are_what_the_rule_files_say() -> None:
             assert found[id] == json.loads(json.dumps(rule)), f"{rule['name']}: {REWRITE}"
     assert text == dump(compiled, digest(builtin_rule_texts())), REWRITE
     assert builtin_rules() == compiled
+
+
+def test_the_precompiled_tables_are_what_their_files_say() -> None:
+    fresh = precompiled_tables()
+    assert sorted(fresh) == ["catalogue", "derived"]
+    for name, text in fresh.items():
+        assert where(name).read_text(encoding="utf-8") == text, REWRITE
+    assert restored("catalogue", catalogue_files.own_files(), Catalogue) == load_catalogue(catalogue_files.own_folder())
+    assert restored("derived", tables.own_files(), tables.Tables) == tables.read_tables()
+
+
+def test_a_table_of_other_files_a_broken_one_and_a_missing_one_are_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precompiled, "where", lambda name: tmp_path / name)
+    files = tables.own_files()
+    assert restored("derived", files, tables.Tables) is None
+    whole = precompiled.stored(tables.read_tables(), files)
+    (tmp_path / "derived").write_bytes(whole)
+    assert restored("derived", files, tables.Tables) == tables.read_tables()
+    assert restored("derived", files[1:], tables.Tables) is None
+    (tmp_path / "derived").write_bytes(whole[:-40])
+    assert restored("derived", files, tables.Tables) is None
 
 
 def test_a_stored_rule_is_a_line_and_the_lines_are_in_the_order_of_the_files() -> None:

@@ -21,13 +21,20 @@ from loganalyzer.cli.rule_files import load_rule_files, own_rules
 from loganalyzer.cli.whole_file import write_whole
 from loganalyzer.errors import LogAnalyzerError, UsageError
 from loganalyzer.pipeline import ScanOptions, example_frames
+from loganalyzer.precompiled import where
 from loganalyzer.report.plain_text import one_line, plain_json
 from loganalyzer.sigma.examples import ExampleResult, run_correlation_examples, run_examples
 from loganalyzer.sigma.lint import lint
 from loganalyzer.sigma.load import Loaded
 from loganalyzer.sigma.rule import Correlation, Rule
 from loganalyzer.sigma.store import digest, dump
-from loganalyzer.signatures_in_use import builtin_rule_texts, builtin_rules, builtin_rules_with_examples, compiled_rules
+from loganalyzer.signatures_in_use import (
+    builtin_rule_texts,
+    builtin_rules,
+    builtin_rules_with_examples,
+    compiled_rules,
+    precompiled_tables,
+)
 
 MOST_FAULTS = 200
 
@@ -174,9 +181,11 @@ def lint_signatures(paths: tuple[str, ...]) -> int:
 
 
 @command.command("compile")
-@click.option("-o", "--output", metavar="FILE", help="Where to write; '-': standard output.  [default: in the package]")
+@click.option(
+    "-o", "--output", metavar="FILE", help="Only the rules, to a file; '-': standard output.  [default: in the package]"
+)
 def compile_signatures(output: str | None) -> int:
-    """Write the precompiled form of the built-in rules, which a scan reads instead of their YAML files."""
+    """Write the precompiled form of the built-in rules and tables, which a scan reads instead of their YAML files."""
     loaded = builtin_rules_with_examples()
     if loaded.faults:
         return _told(loaded.faults)
@@ -187,6 +196,10 @@ def compile_signatures(output: str | None) -> int:
         return 0
     write_whole(path, text)
     click.echo(f"{len(loaded.rules) + len(loaded.correlations)} rules in {one_line(str(path))}")
+    for name, text in precompiled_tables().items() if output is None else ():
+        table = Path(str(where(name)))
+        write_whole(table, text)
+        click.echo(f"{name} in {one_line(str(table))}")
     return 0
 
 

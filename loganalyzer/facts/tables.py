@@ -10,11 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any, Literal, get_args
 
 import yaml
 
 from loganalyzer.errors import CatalogueError, Location
+from loganalyzer.precompiled import restored
 from loganalyzer.schema import LogSource
 
 Keep = Literal["first", "last", "each"]
@@ -127,14 +129,34 @@ class Tables:
     steps: tuple[StepRow, ...]
     outcomes: Mapping[str, str]
     phases: tuple[str, ...]
-    watch: frozenset[LogSource]
-    ends: frozenset[LogSource]
-    shown_in: Mapping[str, frozenset[LogSource]]
+    watch: tuple[LogSource, ...]
+    ends: tuple[LogSource, ...]
+    shown_in: Mapping[str, tuple[LogSource, ...]]
+
+
+#: The name of the tables' precompiled form, and the files that it is made from.
+PRECOMPILED = "derived"
+FILES = ("attempts.yml", "facts.yml", "series.yml", "operations.yml", "tracebacks.yml")
 
 
 @lru_cache(maxsize=1)
 def load_tables() -> Tables:
-    """The tables of this package.
+    """The tables of this package, read once in a process, from their precompiled form where that is of these files.
+
+    Raises:
+        CatalogueError: as `read_tables` says.
+    """
+    known = restored(PRECOMPILED, own_files(), Tables)
+    return known if known is not None else read_tables()
+
+
+def own_files() -> list[Traversable]:
+    """The files of the tables."""
+    return [files("loganalyzer.signatures") / "derived" / name for name in FILES]
+
+
+def read_tables() -> Tables:
+    """The tables of this package, from their files.
 
     Raises:
         CatalogueError: a table holds an unknown key, a bad regex or a value outside its vocabulary.
@@ -171,11 +193,10 @@ def load_tables() -> Tables:
         ),
         outcomes={str(key): str(value) for key, value in attempts["outcomes"].items()},
         phases=tuple(attempts["phases"]),
-        watch=frozenset(LogSource(**one) for one in attempts["watch"]),
-        ends=frozenset(LogSource(**one) for one in attempts["ends"]),
+        watch=tuple(LogSource(**one) for one in attempts["watch"]),
+        ends=tuple(LogSource(**one) for one in attempts["ends"]),
         shown_in={
-            str(phase): frozenset(LogSource(**one) for one in sources)
-            for phase, sources in attempts["shown_in"].items()
+            str(phase): tuple(LogSource(**one) for one in sources) for phase, sources in attempts["shown_in"].items()
         },
     )
 
