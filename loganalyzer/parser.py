@@ -108,7 +108,11 @@ class Sample:
 
 
 class Parser(Protocol):
-    """One log format. Configuration is in attributes; ``claim`` and ``parse`` keep no state."""
+    """One log format. Configuration is in attributes; ``claim`` and ``parse`` keep no state.
+
+    A parser may have a further attribute ``strongest``: no claim of its is stronger, so that it need not be asked about
+    a source on which another's claim is. It is for parsers that look at every line of a head.
+    """
 
     @property
     def name(self) -> str:

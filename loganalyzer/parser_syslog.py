@@ -321,6 +321,8 @@ def with_turns(rows: pl.DataFrame) -> pl.DataFrame:
 
 def yearless_stamps(rows: pl.DataFrame) -> pl.DataFrame:
     """``place`` (row number), ``month_day`` and ``clock`` of the rows whose time is unknown for want of a year."""
+    if not (rows["time.assumed"] == NO_YEAR).any():
+        return pl.DataFrame(schema={"place": pl.UInt32, "month_day": pl.String, "clock": pl.String})
     line = pl.col("event.original").str.extract(r"^([^\n]*)")
     stamps = [line.str.extract_groups(grammar.regex).struct.field("stamp") for grammar in SYSLOG_GRAMMARS]
     wanted = rows.with_row_index("place").filter(

@@ -202,14 +202,41 @@ def recognise(source: Source, choices: Sequence[Choice] = ()) -> Recognised | No
     for choice in reversed(choices):
         if choice.fits(source.path):
             return Recognised(choice.parser, Claim(CHOSEN, f"said to be {choice.parser.name}: {choice.glob}"))
-    return next(iter(claims(source)), None)
+    return _strongest(source)
+
+
+def _strongest(source: Source) -> Recognised | None:
+    """The first of `claims`. A parser that says how strong its claims may be is not asked where one is stronger."""
+    head, path = _shown(source)
+    best: Recognised | None = None
+    for parser in sorted(parsers(), key=_limit, reverse=True):
+        if best is not None and _limit(parser) < best.claim.strength:
+            break
+        claim = parser.claim(path, head)
+        if claim is not None and (best is None or _before(Recognised(parser, claim), best)):
+            best = Recognised(parser, claim)
+    return best
+
+
+def _limit(parser: Parser) -> int:
+    """The most that a parser's claims may be."""
+    limit = getattr(parser, "strongest", CHOSEN)
+    return limit if isinstance(limit, int) else CHOSEN
+
+
+def _before(one: Recognised, other: Recognised) -> bool:
+    return (-one.claim.strength, one.parser.name) < (-other.claim.strength, other.parser.name)
 
 
 def claims(source: Source) -> tuple[Recognised, ...]:
     """All claims on a source, the strongest first, equal ones by parser name; none on a private file."""
     if is_private(source.path):
         return ()
-    head = source.data[:HEAD_SIZE]
-    path = source.path.replace("!", "/")  # a member of a nested archive is named like any other file
+    head, path = _shown(source)
     found = [Recognised(parser, claim) for parser in parsers() if (claim := parser.claim(path, head)) is not None]
     return tuple(sorted(found, key=lambda one: -one.claim.strength))
+
+
+def _shown(source: Source) -> tuple[bytes, str]:
+    """What a claim looks at; a member of a nested archive is named like any other file."""
+    return source.data[:HEAD_SIZE], source.path.replace("!", "/")

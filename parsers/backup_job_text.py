@@ -156,6 +156,7 @@ class BackupJobText:
     name: str = "backup_job_text"
     title: str = "backup jobs and errors as text: the portal's error details, Get-AzRecoveryServicesBackupJob"
     logsource: LogSource = _LOGSOURCE
+    strongest: int = 70
     paths: tuple[str, ...] = ("portal_error.txt", "Get-AzRecoveryServicesBackupJobDetail ... > job.txt")
     samples: tuple[Sample, ...] = (
         Sample(

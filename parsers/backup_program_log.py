@@ -96,6 +96,7 @@ class BackupProgramLog:
     name: str = "backup_program_log"
     title: str = "logs of other backup programs that quote errors of the Volume Shadow Copy Service"
     logsource: LogSource = _LOGSOURCE
+    strongest: int = 29
     paths: tuple[str, ...] = ("the log of any backup program",)
     samples: tuple[Sample, ...] = (
         Sample(

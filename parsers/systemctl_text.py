@@ -144,6 +144,7 @@ class SystemctlText:
     name: str = "systemctl_text"
     title: str = "systemd units as text: systemctl status, list-units, list-unit-files, is-active, is-enabled"
     logsource: LogSource = _LOGSOURCE
+    strongest: int = 88
     paths: tuple[str, ...] = (
         "systemctl status walinuxagent waagent > agent_service.txt",
         "systemctl list-units > units.txt",

@@ -372,6 +372,7 @@ class WindowsEventsText:
     name: str = "windows_events_text"
     title: str = "Windows events as text: Event Viewer, wevtutil, Get-WinEvent, tables"
     logsource: LogSource = _LOGSOURCE
+    strongest: int = 70
     paths: tuple[str, ...] = ("wevtutil qe System /f:text > system_events.txt", "Get-WinEvent ... | fl > events.txt")
     samples: tuple[Sample, ...] = (
         Sample(

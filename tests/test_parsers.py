@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from loganalyzer.parser import HEAD_SIZE, ParseContext, Parsed, Parser, Sample, Source
-from loganalyzer.registry import parsers, recognise
+from loganalyzer.registry import claims, parsers, recognise
 from loganalyzer.schema import REJECTED_COLUMNS, SHARED_COLUMNS
 
 PROJECT = Path(__file__).parent.parent
@@ -91,6 +91,16 @@ def test_a_sample_is_claimed_by_its_own_parser(parser: Parser, sample: Sample) -
     assert recognised.parser.name == parser.name
     assert 0 < recognised.claim.strength <= 100
     assert recognised.claim.why.strip()
+
+
+@every_sample
+def test_who_is_asked_about_a_sample_is_the_first_of_all_claims_and_no_claim_is_stronger_than_its_parser_says(
+    parser: Parser, sample: Sample
+) -> None:
+    source = Source(sample.path, sample.raw)
+    assert recognise(source) == claims(source)[0]
+    for found in claims(source):
+        assert found.claim.strength <= getattr(found.parser, "strongest", 99), found
 
 
 @every_sample

@@ -150,15 +150,14 @@ def frames(draw: st.DrawFn) -> EventFrame:
         st.tuples(CONDITIONS, st.sampled_from([LINES, LINES, LINES, PROCESSES, SECURITY])), min_size=1, max_size=8
     ),
     st.lists(frames(), min_size=1, max_size=2),
-    st.sampled_from([0, 0, matching.MANY]),
     st.sampled_from([2, matching.BATCH]),
 )
 @pytest.mark.slow
 def test_many_rules_at_once_find_what_each_finds_alone(
-    shapes: list[tuple[Condition, LogSource]], given_frames: list[EventFrame], many: int, batch: int
+    shapes: list[tuple[Condition, LogSource]], given_frames: list[EventFrame], batch: int
 ) -> None:
     rules = [rule_of(number, condition, source) for number, (condition, source) in enumerate(shapes)]
-    with patch.object(matching, "MANY", many), patch.object(matching, "BATCH", batch):
+    with patch.object(matching, "BATCH", batch):
         outcome = match(rules, given_frames)
     read = [rule for rule in rules if rule.id not in outcome.no_source]
     broken = [rule for rule in read if cannot_run(rule, given_frames)]
@@ -204,14 +203,12 @@ def test_a_text_beyond_ascii_never_leaves_a_rule_out() -> None:
     ]
 
 
-@pytest.mark.parametrize("many", [0, matching.MANY])
-def test_a_rule_that_fails_when_it_runs_costs_only_itself(many: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rule_that_fails_when_it_runs_costs_only_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken_bind(condition: Condition, schema: Any) -> pl.Expr:
         broken = "broken" in str(condition)
         return pl.col("no such column") if broken else bind(condition, schema)
 
     monkeypatch.setattr(matching, "bind", broken_bind)
-    monkeypatch.setattr(matching, "MANY", many)
     conditions = [Leaf("text", "re", ("broken",) if number in (3, 4) else ("^a",)) for number in range(9)]
     rules = [rule_of(number, condition) for number, condition in enumerate(conditions)]
     outcome = match(rules, [frame_of({"text": ["b", "abc"]})])
@@ -235,10 +232,7 @@ def test_a_regex_is_looked_at_once_for_all_frames(monkeypatch: pytest.MonkeyPatc
     assert [one.frame for one in outcome.matches] == [0, 1, 2, 3]
 
 
-def test_the_fields_of_security_4688_are_filled_before_their_texts_are_looked_for(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(matching, "MANY", 0)
+def test_the_fields_of_security_4688_are_filled_before_their_texts_are_looked_for() -> None:
     assert SECURITY_4688_FIELDS["Image"] == "NewProcessName"
     rows = {"EventID": ["1", "4688", "4688"], "NewProcessName": ["c:\\waagent", "c:\\waagent", "c:\\other"]}
     outcome = match([rule_of(0, Leaf("Image", "endswith", ("WAAGENT",)), PROCESSES)], [frame_of(rows, SECURITY)])

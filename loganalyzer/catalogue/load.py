@@ -80,8 +80,9 @@ PRECOMPILED = "catalogue"
 def load_catalogue(folder: Traversable | None = None, thorough: bool = False) -> Catalogue:
     """The catalogue of the package, or of a ``folder`` with the same files.
 
-    That of the package is read once in a process, from its precompiled form where that is of these files. ``thorough`` also compiles every
-    regular expression, tries it on its own text and looks for cycles; the tests read the package's catalogue so.
+    That of the package is read once in a process, from its precompiled form where that is of these files. ``thorough``
+    also compiles every regular expression, tries it on its own text and looks for cycles; the tests read the package's
+    catalogue so.
 
     Raises:
         CatalogueError: a file is missing or no YAML, a key, word or reference is unknown, an id stands twice, an entry

@@ -71,7 +71,7 @@ def derive(
 
     ``damaged``: paths of sources that could not be read to their end. ``torn``: of logs that end within a line.
     """
-    sightings = Sightings(events)
+    sightings = Sightings(events, tables.patterns)
     found = attempts(sightings, tables)
     platform = platform_of(events, found)
     frames = [

@@ -66,9 +66,10 @@ class Sightings:
     `Hit` is made only of those that are named.
     """
 
-    def __init__(self, frames: Iterable[EventFrame]) -> None:
+    def __init__(self, frames: Iterable[EventFrame], patterns: Iterable[Pattern] = ()) -> None:
+        """``patterns``: those that will be asked for; the events of a log are searched for all of them at once."""
         self.frames = tuple(frames)
-        self._found: dict[Hashable, tuple[pl.DataFrame, ...]] = {}
+        self._found = _searched(self.frames, patterns)
 
     def find(self, pattern: Pattern) -> list[Hit]:
         """All events that fit, in frame and file order."""
@@ -76,22 +77,32 @@ class Sightings:
 
     def rows(self, pattern: Pattern) -> tuple[pl.DataFrame, ...]:
         """All events that fit, frame by frame in file order, with the columns that `hit_of` reads."""
-        key = (
-            pattern.logsource,
-            pattern.column,
-            pattern.regex,
-            pattern.unless,
-            tuple(pattern.where.items()),
-            tuple(pattern.columns.items()),
-        )
-        if key not in self._found:
-            self._found[key] = tuple(
-                _taken(fitting, pattern)
-                for frame in self.frames
-                if pattern.logsource.covers(frame.logsource) and _has_columns(frame.rows, pattern)
-                if not (fitting := frame.rows.filter(_fits(pattern))).is_empty()
-            )
+        if (key := _key(pattern)) not in self._found:
+            self._found |= _searched(self.frames, [pattern])
         return self._found[key]
+
+
+def _key(pattern: Pattern) -> Hashable:
+    """What the rows of a pattern depend on."""
+    where, columns = tuple(pattern.where.items()), tuple(pattern.columns.items())
+    return (pattern.logsource, pattern.column, pattern.regex, pattern.unless, where, columns)
+
+
+def _searched(frames: Sequence[EventFrame], patterns: Iterable[Pattern]) -> dict[Hashable, tuple[pl.DataFrame, ...]]:
+    """For each pattern the rows that fit, frame by frame."""
+    by_key = {_key(pattern): pattern for pattern in patterns}
+    found: dict[Hashable, tuple[pl.DataFrame, ...]] = dict.fromkeys(by_key, ())
+    for frame in frames:
+        asked = {
+            key: pattern
+            for key, pattern in by_key.items()
+            if pattern.logsource.covers(frame.logsource) and _has_columns(frame.rows, pattern)
+        }
+        masks = frame.rows.select(_fits(pattern).alias(str(place)) for place, pattern in enumerate(asked.values()))
+        for mask, (key, pattern) in zip(masks.get_columns(), asked.items(), strict=True):
+            if mask.any():
+                found[key] = (*found[key], _taken(frame.rows.filter(mask), pattern))
+    return found
 
 
 def find(frames: Sequence[EventFrame], pattern: Pattern) -> list[Hit]:

@@ -70,6 +70,8 @@ def gap_frames(
         unseen = frozenset(times) if entry.logsource in sifted else cut
         source = LogSource(entry.logsource.product, entry.logsource.service, "gap")
         good, bad = _found(events, entry.good), _found(events, entry.bad)
+        if good is None and bad is None:
+            continue
         rows[source].extend(_outages(entry, _in_time(good), _in_time(bad), times, unseen))
         rows[source].extend(_outages_by_place(entry, good, bad, times))
         if all(frame.logsource != entry.logsource for frame in borrowed):

@@ -133,6 +133,13 @@ class Tables:
     ends: tuple[LogSource, ...]
     shown_in: Mapping[str, tuple[LogSource, ...]]
 
+    @property
+    def patterns(self) -> tuple[Pattern, ...]:
+        """Every pattern of every table."""
+        series = (one for row in self.series for one in (*row.good, *row.bad))
+        rows = (row.pattern for table in (self.facts, self.operations, self.steps) for row in table)
+        return (*rows, *series, self.tracebacks.lines, *self.tracebacks.alive.values())
+
 
 #: The name of the tables' precompiled form, and the files that it is made from.
 PRECOMPILED = "derived"

@@ -5,23 +5,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import compress
 from operator import attrgetter
 
 import polars as pl
 
 from loganalyzer.schema import EventFrame, LogSource
 from loganalyzer.sigma.bind import BindError, as_text, bind, check_regexes, column_of, columns_of, exactly, lower_case
-from loganalyzer.sigma.ir import leaves
+from loganalyzer.sigma.ir import Value, leaves
 from loganalyzer.sigma.prefilter import may_fit
 from loganalyzer.sigma.rule import Correlation, Rule
 from loganalyzer.sigma.taxonomy import Scope, scopes, speaks_of, unmapped
 
 #: Expressions in one pass over a frame: enough to share the work, few enough that a broken one is found fast.
 BATCH = 256
-
-#: Pairs of a row and a rule from which it pays to look first which rules may fit any row.
-MANY = 100_000
 
 #: The column of the rows' numbers in the whole frame; no rule can write it.
 _ROW = "\x1frow"
@@ -111,27 +107,48 @@ def _with_sound_regexes(rules: Iterable[Rule]) -> tuple[list[Rule], dict[str, st
     """The rules whose regexes Rust takes, and why it refuses the others. Looked at once, not for each frame."""
     able: list[Rule] = []
     refused: dict[str, str] = {}
+    regexes = {rule.id: _regexes(rule) for rule in rules}
+    all_sound = _are_sound(dict.fromkeys(regex for own in regexes.values() for regex in own))
     for rule in rules:
         try:
-            check_regexes(value for leaf in leaves(rule.condition) if leaf.op == "re" for value in leaf.values)
+            if not all_sound:
+                check_regexes(regexes[rule.id])
             able.append(rule)
         except BindError as error:
             refused[rule.id] = str(error)
     return able, refused
 
 
+def _regexes(rule: Rule) -> list[Value]:
+    return [value for leaf in leaves(rule.condition) if leaf.op == "re" for value in leaf.values]
+
+
+def _are_sound(patterns: Iterable[Value]) -> bool:
+    try:
+        pl.select(pl.lit("").str.contains(str(pattern)).alias(str(number)) for number, pattern in enumerate(patterns))
+    except pl.exceptions.ComputeError:
+        return False
+    return True
+
+
 def _run(
     rules: Sequence[Rule], scope: Scope, frame: EventFrame, failed: dict[str, str]
 ) -> list[tuple[Rule, list[int]]]:
-    """The rows that each rule fits; ``failed`` learns the rules that could not run, each with its first reason."""
-    conditions = [rule.condition for rule in rules]
+    """The rows that each rule fits; ``failed`` learns the rules that could not run, each with its first reason.
+
+    Only rules that some row may fit are bound, and those that compare columns, of which binding tells whether it can.
+    """
     rows, schema = _rows_of(scope, frame)
-    lower = lower_case(conditions, schema)
-    bound = _bind(rules, {**schema, **dict.fromkeys(lower, pl.String())}, failed)
-    if frame.rows.height * len(bound) >= MANY:
-        held = rows.select(_ROW, *map(exactly, columns_of(conditions, schema))).collect()
-        rows, bound = held.lazy(), list(compress(bound, may_fit([rule.condition for rule, _ in bound], held)))
-    return _evaluate(bound, rows.with_columns(**lower), failed)
+    held = rows.select(_ROW, *map(exactly, columns_of([rule.condition for rule in rules], schema))).collect()
+    fitting = may_fit([rule.condition for rule in rules], held)
+    chosen = [rule for rule, fits in zip(rules, fitting, strict=True) if fits or _compares(rule)]
+    lower = lower_case([rule.condition for rule in chosen], schema)
+    bound = _bind(chosen, {**schema, **dict.fromkeys(lower, pl.String())}, failed)
+    return _evaluate(bound, held.lazy().with_columns(**lower), failed)
+
+
+def _compares(rule: Rule) -> bool:
+    return any(leaf.op.startswith("fieldref") for leaf in leaves(rule.condition))
 
 
 def _bind(
