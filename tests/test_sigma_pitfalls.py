@@ -178,7 +178,7 @@ def test_31_a_rule_that_fails_only_when_it_runs_is_isolated_too(monkeypatch: pyt
         return pl.col("no such column") if broken else pl.col("f") == "a"
 
     monkeypatch.setattr(matching, "bind", bind)
-    outcome = outcome_on(pl.DataFrame({"f": ["a"]}), {"s": {"f": "a"}}, {"s": {"f": "broken"}}, {"s": {"f": "b"}})
+    outcome = outcome_on(pl.DataFrame({"f": ["a"]}), {"s": {"f": "a"}}, {"s": {"f|re": "broken"}}, {"s": {"f": "b"}})
     assert [found.rule.title for found in outcome.matches] == ["r0", "r2"]
     assert [unable.rule_id[-1] for unable in outcome.unable] == ["1"]
     assert "no such column" in outcome.unable[0].why
