@@ -127,6 +127,27 @@ def _one_step(
             finished.add(name)
 
 
+def test_ten_thousand_files_are_one_bundle_and_one_more_is_refused(server: Served) -> None:
+    client = server.signed_in()
+    files = {f"bundle/part {number // 100}/note {number}.txt": b"nothing to see\n" for number in range(9_999)}
+    files["bundle/var/log/waagent.log"] = LOG
+    made = client.post("/api/v1/uploads", json={"files": [{"path": p, "size": len(d)} for p, d in files.items()]})
+    assert made.status_code == 201, made.text
+    with ThreadPoolExecutor(4) as pool:
+        for data, part in [
+            (data, pool.submit(put_part, client, made.json()["id"], number, 0, data))
+            for number, data in enumerate(files.values())
+        ]:
+            assert int(part.result().headers["Upload-Offset"]) == len(data)
+    scan = client.post(f"/api/v1/uploads/{made.json()['id']}/scan").json()["id"]
+    assert ended(client, scan, 600)["state"] == "done"
+    receipt = client.get(f"/api/v1/scans/{scan}/report").json()["receipt"]
+    assert (receipt["files"], receipt["events"]) == (10_000, 1)
+    more = [{"path": f"{number}.txt", "size": 1} for number in range(10_001)]
+    refused = client.post("/api/v1/uploads", json={"files": more})
+    assert (refused.status_code, refused.json()["type"]) == (422, "urn:loganalyzer:problem:too-many")
+
+
 def test_fifty_clients_at_once_meet_no_error_but_too_many(server: Served) -> None:
     """Each uploads 20 MiB; meanwhile the server says that it lives, and its memory stays bounded."""
     token = token_of(server.signed_in())

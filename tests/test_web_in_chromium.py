@@ -139,6 +139,27 @@ def test_nobody_gets_in_without_the_link_or_with_a_used_one(page: Page, browser:
     expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
 
 
+def test_who_was_invited_gets_in_and_sees_no_scan_of_others(page: Page, browser: Browser) -> None:
+    drop(page, HEALTHY)
+    expect(page.get_by_role("heading", name="Download")).to_be_visible(timeout=SOON)
+    own = page.url
+    page.get_by_role("link", name="Settings").click()
+    form = page.locator("form[action='/settings/users']")
+    form.get_by_label("Name").fill("colleague")
+    form.get_by_role("button").click()
+    link = page.get_by_text("/sign-in?code=").inner_text()
+    with browser.new_context() as other:
+        colleague = other.new_page()
+        colleague.goto(link[link.index("http") :].split()[0])
+        colleague.get_by_role("button", name="Sign in").click()
+        expect(colleague.locator("#drop-hint")).to_be_visible()
+        colleague.get_by_role("link", name="Scans").click()
+        expect(colleague.locator("tbody tr")).to_have_count(0)
+        answer = colleague.goto(own)
+        assert answer is not None
+        assert answer.status == 404
+
+
 def test_upload_and_result_need_no_scripts(browser: Browser, server: Served) -> None:
     with browser.new_context(java_script_enabled=False) as context:
         page = context.new_page()

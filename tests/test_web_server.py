@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import io
 import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -19,11 +22,11 @@ import httpx
 import pytest
 
 from loganalyzer.web.problems import ProblemError
-from loganalyzer.web.rows import Scan
+from loganalyzer.web.rows import Scan, User
 from loganalyzer.web.server import open_server
 from loganalyzer.web.settings import ServerSettings
-from loganalyzer.web.store import now
-from loganalyzer.web.uploads import safe_path
+from loganalyzer.web.store import Store, now
+from loganalyzer.web.uploads import Named, safe_path
 from sample_logs import linux_bundles
 from tests.served import Served, ended, put_part, serving, upload
 
@@ -421,6 +424,66 @@ def test_what_was_kept_long_enough_is_deleted_with_its_files(tmp_path: Path) -> 
     finally:
         server.close()
         shutil.rmtree(tmp_path / "data")
+
+
+def test_a_full_disk_is_told_and_the_part_may_come_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = open_server(ServerSettings(tmp_path / "data"))
+
+    async def part() -> AsyncIterator[bytes]:
+        yield LOG
+
+    def half(file: int, data: bytes) -> int:
+        os.write(file, data[: len(data) // 2])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    try:
+        user, _ = server.access.sign_in(server.access.invite("someone", admin=True)) or (None, "")
+        assert user is not None
+        made = server.uploads.create(user, [Named("waagent.log", len(LOG))])
+        ((file, _),) = server.uploads.files(made.id)
+        with monkeypatch.context() as full:
+            full.setattr("loganalyzer.web.uploads._write", half)
+            with pytest.raises(ProblemError) as told:
+                asyncio.run(server.uploads.append(made, file, 0, part()))
+        assert (told.value.status, told.value.kind) == (507, "no-room")
+        assert [here for _, here in server.uploads.files(made.id)] == [0]
+        assert asyncio.run(server.uploads.append(made, file, 0, part())) == len(LOG)
+    finally:
+        server.close()
+
+
+def test_an_upload_that_would_fill_the_disk_is_not_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = open_server(ServerSettings(tmp_path / "data"))
+    try:
+        user, _ = server.access.sign_in(server.access.invite("someone", admin=True)) or (None, "")
+        assert user is not None
+        full = shutil.disk_usage(tmp_path)._replace(free=200 << 20)
+        monkeypatch.setattr(shutil, "disk_usage", lambda path: full)
+        with pytest.raises(ProblemError, match="disk of the server is full"):
+            server.uploads.create(user, [Named("waagent.log", 10)])
+        assert list((tmp_path / "data" / "uploads").iterdir()) == []
+    finally:
+        server.close()
+
+
+def test_a_full_database_undoes_what_it_could_not_keep_and_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    store = Store(tmp_path / "server.db")
+
+    def add(number: int) -> None:
+        store.add("users", User(f"user-{number}", f"{number}" * 20_000, admin=False, created=now()))
+
+    add(1)
+    (pages,) = store._db.execute("PRAGMA page_count").fetchone()
+    store._db.execute(f"PRAGMA max_page_count={pages}")
+    with pytest.raises(sqlite3.OperationalError) as told:
+        add(2)
+    assert told.value.sqlite_errorname == "SQLITE_FULL"
+    store._db.execute("PRAGMA max_page_count=100000")
+    add(3)
+    store.close()
+    again = Store(tmp_path / "server.db")
+    assert [user.id for user in again.all(User, "users", "1 ORDER BY id")] == ["user-1", "user-3"]
+    again.close()
 
 
 def test_half_a_letter_is_no_name() -> None:

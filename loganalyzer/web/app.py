@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -16,7 +17,7 @@ from starlette.types import ASGIApp
 
 from loganalyzer.web import api, pages
 from loganalyzer.web.access import Guard
-from loganalyzer.web.problems import KINDS, ProblemError
+from loganalyzer.web.problems import KINDS, ProblemError, no_room
 from loganalyzer.web.server import Server
 
 _LOG: Final = logging.getLogger("loganalyzer.web")
@@ -42,6 +43,7 @@ def app_of(server: Server) -> ASGIApp:
             HTTPException: _no_route,
             MultiPartException: _bad_form,
             ClientDisconnect: _gone,
+            sqlite3.OperationalError: _not_kept,
             Exception: _failed,
         },
         max_body_size=server.settings.upload_bytes + (64 << 20),
@@ -73,6 +75,12 @@ async def _bad_form(request: Request, error: Exception) -> Response:
 async def _gone(request: Request, error: Exception) -> Response:
     """Nobody reads this; the server's log needs no traceback for a client that went away."""
     return Response(status_code=400)
+
+
+async def _not_kept(request: Request, error: Exception) -> Response:
+    if getattr(error, "sqlite_errorname", "") == "SQLITE_FULL":
+        return await _refused(request, no_room())
+    return await _failed(request, error)
 
 
 async def _failed(request: Request, error: Exception) -> Response:

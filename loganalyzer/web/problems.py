@@ -60,3 +60,8 @@ def busy(detail: str, seconds: int = 2) -> ProblemError:
 def not_found(what: str) -> ProblemError:
     """It is not told whether a thing of somebody else exists."""
     return ProblemError(404, "not-found", f"there is no {what} of this id, or it belongs to somebody else")
+
+
+def no_room() -> ProblemError:
+    """The answer where the disk of the data folder is full; what was acknowledged before is kept."""
+    return ProblemError(507, "no-room", "the disk of the server is full: tell who runs it")

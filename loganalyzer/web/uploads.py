@@ -22,7 +22,7 @@ from anyio.to_thread import run_sync
 from starlette.requests import ClientDisconnect
 
 from loganalyzer.intake.limits import in_words
-from loganalyzer.web.problems import ProblemError, busy, not_found
+from loganalyzer.web.problems import ProblemError, busy, no_room, not_found
 from loganalyzer.web.rows import Scan, Upload, UploadFile, User
 from loganalyzer.web.settings import MIB, ServerSettings
 from loganalyzer.web.store import Store, new_id, now
@@ -116,7 +116,7 @@ class Uploads:
         if self._store.count("scans", "user = ?", user.id) >= quota.scans:
             raise ProblemError(403, "quota", f"{quota.scans:,} scans may be kept for a user: delete older ones")
         if shutil.disk_usage(self._settings.data).free < size + _SPARE:
-            raise ProblemError(507, "no-room", "the disk of the server is full: tell who runs it")
+            raise no_room()
 
     def of(self, user: User, upload: str) -> Upload:
         """An upload of this user.
@@ -284,7 +284,7 @@ async def _append(path: Path, offset: int, most: int, stream: AsyncIterator[byte
 def _no_room(error: OSError) -> ProblemError | OSError:
     """What a full disk means to a client; any other error stays what it is."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return ProblemError(507, "no-room", "the disk of the server is full: tell who runs it")
+        return no_room()
     return error
 
 
