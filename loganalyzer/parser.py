@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import accumulate
 from typing import Literal, Protocol, TypeAlias
 
+import numpy as np
 import polars as pl
 
+from loganalyzer.literal_search import line_search
+from loganalyzer.parser_long_log import FixedHead, beside_of, lines_of, select
 from loganalyzer.schema import (
     REJECTED_COLUMNS,
     TIMESTAMP,
     EventFrame,
     LogSource,
+    PassedOver,
     conform,
     empty_rejected,
 )
@@ -31,6 +35,7 @@ __all__ = [
     "Claim",
     "Entries",
     "EventFrame",
+    "FixedHead",
     "Grammar",
     "LogSource",
     "ParseContext",
@@ -44,6 +49,7 @@ __all__ = [
     "decode",
     "parsed_log",
     "read_entries",
+    "read_selected",
     "rejected_whole",
     "text_head",
 ]
@@ -71,9 +77,24 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class ParseContext:
-    """What parsing may depend on beside the bytes. ``time_zone``: IANA name for stamps without a zone, or None."""
+    """What parsing may depend on beside the bytes. ``time_zone``: IANA name for stamps without a zone, or None.
+
+    ``selection``: what will be asked of long logs, so that not every entry of them need become a row; None: all do.
+    """
 
     time_zone: str | None = None
+    selection: Selection | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Logs of more than ``longer_than`` bytes are read only for entries that hold one of some texts.
+
+    ``texts``: those of a log source, in lower case; None: something is asked of it that no text tells.
+    """
+
+    longer_than: int
+    texts: Callable[[LogSource], frozenset[str] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +302,50 @@ class Entries:
     parsed_bytes: int
     rejected_bytes: int
     lines: int
+    passed: PassedOver | None = None
+
+
+def read_selected(
+    source: Source,
+    grammars: Sequence[Grammar],
+    context: ParseContext,
+    logsource: LogSource,
+    head: FixedHead,
+    also: frozenset[str] = frozenset(),
+) -> Entries | None:
+    """As `read_entries`, with rows for those entries only that something may ask for; None: read them all.
+
+    ``also``: regexes of what an entry becomes a row for, beside the texts of the selection.
+    """
+    selection = context.selection
+    if selection is None or source.size <= selection.longer_than:
+        return None
+    texts = selection.texts(logsource)
+    if texts is None:
+        return None
+    selected = select(source.data, head, line_search(texts, also), ENTRY_LIMIT)
+    if selected is None or _opens_any(selected.odd_lines, grammars):
+        return None
+    try:
+        lines, beside = lines_of(source.data, selected), beside_of(source.data, selected)
+    except UnicodeDecodeError:
+        return None
+    rows = _rows(lines.with_columns(_VISIBLE), grammars, context)
+    times = pl.from_epoch(pl.Series("@timestamp", selected.times), time_unit="us").dt.replace_time_zone("UTC")
+    times = times.set(pl.Series(~selected.timed), None)
+    if not rows["@timestamp"].equals(times.gather(selected.entries)):  # also where their number differs
+        return None
+    rest = np.ones(len(times), np.bool_)
+    rest[selected.entries] = False
+    passed = PassedOver("", int(rest.sum()), times.filter(pl.Series(rest)).drop_nulls(), beside)
+    rows = rows.with_columns(pl.Series("event.sequence", selected.entries))
+    return Entries(conform(rows), empty_rejected(), source.size, 0, selected.lines, passed)
+
+
+def _opens_any(lines: Sequence[bytes], grammars: Sequence[Grammar]) -> bool:
+    decoded = pl.DataFrame({"text": [line.decode(errors="replace") for line in lines]}, schema={"text": pl.String})
+    texts = decoded.select(_VISIBLE).to_series()
+    return any(texts.str.contains(grammar.regex).any() for grammar in grammars)
 
 
 def read_entries(source: Source, grammars: Sequence[Grammar], context: ParseContext) -> Entries:
@@ -296,10 +361,7 @@ def read_entries(source: Source, grammars: Sequence[Grammar], context: ParseCont
         rows = conform(_entry_schema(grammars))
         return Entries(rows, empty_rejected(), 0, 0, 0)
     rejected = lines.filter(pl.col("why").is_not_null())
-    heads = _match_heads(lines.filter(pl.col("why").is_null()).drop("why"), grammars)
-    rows = _join_continuations(heads)
-    rows = rows.with_columns(_timestamp(grammars, context)).with_columns(_assumed(grammars, context))
-    rows = rows.drop("ts", "head_grammar")
+    rows = _rows(lines.filter(pl.col("why").is_null()).drop("why"), grammars, context)
     rejected_rows = rejected.select(
         pl.col("offset").alias("log.offset"),
         pl.col("length").alias("log.length"),
@@ -310,6 +372,12 @@ def read_entries(source: Source, grammars: Sequence[Grammar], context: ParseCont
     rejected_bytes = int(rejected["length"].sum())
     physical = int(lines["line"][-1])
     return Entries(conform(rows), rejected_rows, source.size - rejected_bytes, rejected_bytes, physical)
+
+
+def _rows(lines: pl.DataFrame, grammars: Sequence[Grammar], context: ParseContext) -> pl.DataFrame:
+    rows = _join_continuations(_match_heads(lines, grammars))
+    rows = rows.with_columns(_timestamp(grammars, context)).with_columns(_assumed(grammars, context))
+    return rows.drop("ts", "head_grammar")
 
 
 def _split_lines(data: bytes) -> pl.DataFrame:
@@ -323,8 +391,11 @@ def _split_lines(data: bytes) -> pl.DataFrame:
         rows = _plain_lines(data, mark)
     else:
         rows = pl.DataFrame(list(_odd_lines(data, encoding, mark)), schema=_LINE, orient="row")
-    return rows.with_columns(pl.col("text").str.replace_all("[\ufeff\u200e\u200f]", ""))
+    return rows.with_columns(_VISIBLE)
 
+
+#: Without marks that show nothing, which terminals and editors put in front of lines.
+_VISIBLE = pl.col("text").str.replace_all("[\ufeff\u200e\u200f]", "")
 
 _LINE = {"line": pl.Int64, "offset": pl.Int64, "length": pl.Int64, "text": pl.String, "why": pl.String}
 _NULS = "not text: the line holds NUL characters"
@@ -536,8 +607,9 @@ def _assumed(grammars: Sequence[Grammar], context: ParseContext) -> pl.Expr:
 
 def parsed_log(source: Source, entries: Entries, logsource: LogSource, rows: pl.DataFrame) -> Parsed:
     """The result of a text log: one frame of ``rows``, and what ``entries`` says of the bytes."""
+    passed = () if entries.passed is None else (entries.passed,)
     return Parsed(
-        (EventFrame(logsource, rows),),
+        (EventFrame(logsource, rows, passed=passed),),
         entries.parsed_bytes,
         entries.lines,
         entries.rejected,
@@ -554,7 +626,8 @@ def cut_at_start(source: Source, entries: Entries) -> tuple[str, ...]:
     """
     if re.match(r"truncated_+", source.name):
         return ("the log collector kept only the end of this file",)
-    if entries.rows.height > 1 and entries.rows["grammar"][0] is None:
+    several = entries.rows.height > 1 or entries.passed is not None
+    if several and entries.rows["grammar"][0] is None:
         return ("the file does not begin with the start of an entry: what stood before is missing",)
     return ()
 

@@ -17,6 +17,8 @@ import polars as pl
 ENCODED_LIMIT = 64 * 1024
 PAYLOAD_LIMIT = 8 * 1024
 
+#: What every payload holds.
+ENCODED = "[A-Za-z0-9+/]{40}"
 _RUN = r"(?:^|[^A-Za-z0-9+/=_.-])(?P<run>[A-Za-z0-9+/]{40,}={0,2})(?:$|[^A-Za-z0-9+/=_-])"
 _SECRET_BEFORE = re.compile(
     r"(?:protectedSettings|objectStr|token|sig|signature|password|pwd|key|secret|credential|thumbprint|customdata)"

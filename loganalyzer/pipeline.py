@@ -24,7 +24,7 @@ from loganalyzer.intake import Archive, Limits, Skipped, walk
 from loganalyzer.intake.layout import Layout, place, recognise_layout, relative
 from loganalyzer.known_files import is_private, known_file
 from loganalyzer.near_misses import near_misses
-from loganalyzer.parser import ParseContext, Parsed
+from loganalyzer.parser import ParseContext, Parsed, Selection
 from loganalyzer.parser_agent import with_borrowed_agent_lines
 from loganalyzer.plugins import GROUPS, check_switch, installed, watch
 from loganalyzer.redact import Redactor, is_secret_file, redact_report
@@ -44,7 +44,8 @@ from loganalyzer.report.model import (
 )
 from loganalyzer.report.state import settings
 from loganalyzer.rule_packs import rule_packs
-from loganalyzer.schema import EventFrame, LogSource, conform
+from loganalyzer.schema import EventFrame, LogSource, PassedOver, conform
+from loganalyzer.selection import LONG, selection_for
 from loganalyzer.sigma.load import Loaded
 from loganalyzer.sigma.match import Matches, match
 from loganalyzer.sigma.rule import Correlation, Rule
@@ -64,7 +65,8 @@ class ScanOptions:
 
     ``time_zone``: IANA name for stamps without a zone. ``redact`` off is explicit. ``choices`` of parsers for sources
     override recognition; of several that fit a source the last counts. ``rules``: texts of rule files of one's own, by
-    path, which are judged beside the built-in ones.
+    path, which are judged beside the built-in ones. ``long_log``: of logs of more bytes a scan makes rows only of the
+    entries that something asks for, where their parser can; None: of none. The report is the same.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -73,6 +75,7 @@ class ScanOptions:
     redact: bool = True
     choices: tuple[Choice, ...] = ()
     rules: tuple[tuple[str, str], ...] = ()
+    long_log: int | None = LONG
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +200,7 @@ def scan(
         LogAnalyzerError: an input does not exist, or the built-in rules or catalogue are broken.
     """
     options = options or ScanOptions()
-    judged = judge(inputs, options, stdin=stdin, progress=progress)
+    judged = _watched(inputs, options, stdin, progress, options.long_log)
     redactor = redactor or Redactor("tokens" if options.redact else "off")
     report = redacted(judged.report, redactor)
     reading = judged.reading
@@ -211,14 +214,25 @@ def judge(
     stdin: BinaryIO | None = None,
     progress: Progress | None = None,
 ) -> Judged:
-    """A scan whose rows are kept beside the report; nothing of it is redacted.
+    """A scan whose rows, those of all events, are kept beside the report; nothing of it is redacted.
 
     Raises:
         LogAnalyzerError: an input does not exist, or the built-in rules or catalogue are broken.
     """
+    return _watched(inputs, options, stdin, progress, None)
+
+
+def _watched(
+    inputs: Sequence[str | os.PathLike[str]],
+    options: ScanOptions,
+    stdin: BinaryIO | None,
+    progress: Progress | None,
+    long_log: int | None,
+) -> Judged:
+    """A bundle judged, and what plug-ins did wrong meanwhile."""
     check_switch()
     with watch() as faults:
-        judged = _judge(inputs, options, stdin, progress or (lambda phase, name, size: None))
+        judged = _judge(inputs, options, stdin, progress or (lambda phase, name, size: None), long_log)
         in_use = tuple(plugin for group in GROUPS for plugin in installed(group))
         entries = tuple(
             PluginEntry(one.group, one.name, one.distribution, one.version, faults.of(one)) for one in in_use
@@ -249,13 +263,15 @@ def _judge(
     options: ScanOptions,
     stdin: BinaryIO | None,
     report_progress: Progress,
+    long_log: int | None,
 ) -> Judged:
-    reading = read(inputs, options, stdin, report_progress)
+    rules = rules_with(options.rules, rule_packs())
+    selection = None if long_log is None else selection_for(rules.rules, load_tables(), long_log)
+    reading = read(inputs, options, stdin, report_progress, selection)
     report_progress("matching", "", 0)
     catalogue = load_catalogue()
     derived = derive(reading.frames, load_tables(), reading.damaged, reading.torn)
     frames = [*(frame for frame in reading.frames if frame.logsource.category != "config"), *derived.frames]
-    rules = rules_with(options.rules, rule_packs())
     correlating = correlated(rules.correlations, frames, match(rules.rules, frames))
     frames, matches = [*frames, *correlating.frames], correlating.matches
     signatures: tuple[Rule | Correlation, ...] = (*rules.rules, *rules.correlations)
@@ -268,10 +284,17 @@ def _judge(
 
 
 def read(
-    inputs: Sequence[str | os.PathLike[str]], options: ScanOptions, stdin: BinaryIO | None, progress: Progress
+    inputs: Sequence[str | os.PathLike[str]],
+    options: ScanOptions,
+    stdin: BinaryIO | None,
+    progress: Progress,
+    selection: Selection | None = None,
 ) -> Reading:
-    """Walks, recognises and parses, the same file once; one leaf's bytes are in memory at a time."""
-    context = ParseContext(options.time_zone)
+    """Walks, recognises and parses, the same file once; one leaf's bytes are in memory at a time.
+
+    ``selection``: what will be asked of long logs; None: their rows are those of all events.
+    """
+    context = ParseContext(options.time_zone, selection)
     found = _Leaves(len(inputs) > 1)
     skipped: list[Skipped] = []
     archives: list[Archive] = []
@@ -362,9 +385,11 @@ def _with_years(leaves: Sequence[Leaf], context: ParseContext) -> list[Leaf]:
 def _frames(leaves: Iterable[Leaf], layout: Layout) -> tuple[EventFrame, ...]:
     """One frame a log source, rows by log and place; each row knows its path, and rotated logs are in order of time."""
     parts: dict[LogSource, list[tuple[_Place, pl.DataFrame]]] = defaultdict(list)
+    passed: dict[LogSource, list[PassedOver]] = defaultdict(list)
     for leaf in leaves:
         path = relative(leaf.path, layout.root)
         for frame in leaf.parsed.frames if leaf.parsed is not None else ():
+            passed[frame.logsource] += [replace(one, path=path) for one in frame.passed]
             if frame.rows.height:
                 rows = conform(frame.rows, log_file_path=path)
                 parts[frame.logsource].append((_order(path, rows), rows))
@@ -372,6 +397,7 @@ def _frames(leaves: Iterable[Leaf], layout: Layout) -> tuple[EventFrame, ...]:
         EventFrame(
             logsource,
             pl.concat((rows for _, rows in sorted(parts[logsource], key=itemgetter(0))), how="diagonal_relaxed"),
+            passed=tuple(passed[logsource]),
         )
         for logsource in sorted(parts, key=str)
     )
@@ -480,7 +506,7 @@ def _leaf_coverage(reading: Reading, derived: Derived) -> list[Coverage]:
                 rejected_bytes=parsed.rejected_bytes,
                 skipped_bytes=parsed.skipped_bytes,
                 lines=parsed.lines,
-                events=sum(frame.rows.height for frame in parsed.frames),
+                events=sum(frame.height for frame in parsed.frames),
                 rejected=parsed.rejected.height,
                 first=min(times, default=None),
                 last=max(times, default=None),
@@ -558,7 +584,7 @@ def _receipt(reading: Reading, grounds: Grounds, not_guest_visible: int) -> Rece
         parsed_bytes=parsed_bytes,
         rejected_bytes=rejected_bytes,
         skipped_bytes=size - parsed_bytes - rejected_bytes,
-        events=sum(frame.rows.height for frame in reading.frames),
+        events=sum(frame.height for frame in reading.frames),
         rules_ran=len(grounds.matches.ran),
         first=grounds.derived.first,
         last=grounds.derived.last,

@@ -102,15 +102,46 @@ class LogSource:
 
 
 @dataclass(frozen=True, slots=True)
+class PassedOver:
+    """Entries of a long log that are not among the rows, for nothing asks what they say.
+
+    ``path`` is as in ``log.file.path``; ``times`` are those that they have (UTC), in the order of the file. ``beside``:
+    those of them that stand beside a row, with ``event.sequence``, ``log.line``, ``@timestamp`` and ``event.original``.
+    """
+
+    path: str
+    count: int
+    times: pl.Series
+    beside: pl.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
 class EventFrame:
     """Events of one log source, as columns. ``rows`` has at least ``SHARED_COLUMNS``.
 
-    ``borrowed``: they stood in other logs, so that nothing can be said of what is not among them.
+    ``borrowed``: they stood in other logs, so that nothing can be said of what is not among them. ``passed``: what was
+    counted and timed, and is not among them.
     """
 
     logsource: LogSource
     rows: pl.DataFrame
     borrowed: bool = False
+    passed: tuple[PassedOver, ...] = ()
+
+    @property
+    def height(self) -> int:
+        """How many events there are, those among them that were passed over."""
+        return self.rows.height + sum(one.count for one in self.passed)
+
+    def times(self) -> Mapping[str, pl.Series]:
+        """The known times of all events, sorted, by the path of their file."""
+        found: dict[str, list[pl.Series]] = {}
+        known = self.rows.select("log.file.path", "@timestamp").drop_nulls()
+        for (path,), rows in known.group_by("log.file.path", maintain_order=True):
+            found.setdefault(str(path), []).append(rows["@timestamp"])
+        for one in self.passed:
+            found.setdefault(one.path, []).append(one.times.alias("@timestamp"))
+        return {path: pl.concat(parts).sort() for path, parts in found.items()}
 
 
 def conform(rows: pl.DataFrame, **constants: str | None) -> pl.DataFrame:

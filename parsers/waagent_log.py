@@ -15,6 +15,7 @@ from loganalyzer.clock import between_neighbours, name_offset, nearest_offset, z
 from loganalyzer.parser import (
     HEAD_SIZE,
     Claim,
+    FixedHead,
     Grammar,
     LogSource,
     ParseContext,
@@ -25,6 +26,7 @@ from loganalyzer.parser import (
     claim_by,
     parsed_log,
     read_entries,
+    read_selected,
     text_head,
 )
 from loganalyzer.parser_agent import (
@@ -36,7 +38,7 @@ from loganalyzer.parser_agent import (
     SLASHES,
     UTC_STAMP,
 )
-from loganalyzer.parser_payload import with_payloads
+from loganalyzer.parser_payload import ENCODED, with_payloads
 
 NAME = r"(?:^|/)[^/]*waagent\.log(?:[.-][^/]*)?$"
 
@@ -65,6 +67,9 @@ OWN_WORDS = (
     .replace("?P<handler_version>", "?:")
 )
 
+#: The head of every line that the agent writes since 2.2.46.
+HEAD = FixedHead(("INFO", "VERBOSE", "WARNING", "ERROR"), quiet=("INFO", "VERBOSE"))
+
 FIRST_WORDS_OF_CHILD = r"Goal State Agent version|is running as the goal state agent"
 
 SAMPLE_PATH = "var/log/waagent.log"
@@ -87,7 +92,8 @@ class WaagentLog:
     def parse(self, source: Source, context: ParseContext) -> Parsed:
         """One frame. Local stamps are read in the given zone, else by an offset measured in the log, else as UTC."""
         has_times = re.search(ANY_HEAD, text_head(source.data[:HEAD_SIZE]), re.MULTILINE) is not None
-        entries = read_entries(source, GRAMMARS if has_times else (*GRAMMARS, *BARE_AGENT_GRAMMARS), context)
+        entries = read_selected(source, GRAMMARS, context, self.logsource, HEAD, frozenset({ENCODED}))
+        entries = entries or read_entries(source, GRAMMARS if has_times else (*GRAMMARS, *BARE_AGENT_GRAMMARS), context)
         rows = entries.rows if context.time_zone else _measure_local_offset(entries.rows)
         rows = rows.with_columns(
             pl.col("thread").alias("process.thread.name"),

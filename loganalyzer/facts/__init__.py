@@ -124,8 +124,7 @@ def _last(found: Iterable[Span]) -> datetime | None:
 def platform_of(frames: Sequence[EventFrame], found: Sequence[Attempt] = ()) -> Platform:
     """``linux`` or ``windows`` by the product that most events speak of, else by a backup attempt; else ``unknown``."""
     linux, windows = (
-        sum(frame.rows.height for frame in frames if frame.logsource.product == product)
-        for product in ("linux", "windows")
+        sum(frame.height for frame in frames if frame.logsource.product == product) for product in ("linux", "windows")
     )
     if linux == windows == 0:
         named = {attempt.platform for attempt in found}

@@ -76,9 +76,9 @@ def clock_frames(frames: Sequence[EventFrame]) -> list[EventFrame]:
     for frame in frames:
         source = LogSource(frame.logsource.product, "clock", "fact")
         if frame.logsource.category is None:
-            rows[source] += [*_source_zones(frame.rows), *_machine_zones(frame.rows), *_set_clocks(frame.rows)]
+            rows[source] += [*_source_zones(frame), *_machine_zones(frame.rows), *_set_clocks(frame.rows)]
             if frame.logsource.service in APPENDED.get(frame.logsource.product or "", ()):
-                rows[source] += _steps_back(frame.rows)
+                rows[source] += _steps_back(frame)
         elif frame.logsource.category == "config":
             rows[source] += _configured_zones(frame)
     return [derived_frame(source, own, CLOCK_COLUMNS) for source, own in sorted(rows.items()) if own]
@@ -120,9 +120,9 @@ def _row(fact: str, rows: Sequence[dict[str, Any]], zone: Zone | None, value: st
     }
 
 
-def _source_zones(rows: pl.DataFrame) -> Iterator[dict[str, Any]]:
+def _source_zones(frame: EventFrame) -> Iterator[dict[str, Any]]:
     """A row for each zone in which a source has stamps, whatever else had to be assumed of them."""
-    dated = rows.filter(pl.col("@timestamp").is_not_null())
+    dated = frame.rows.filter(pl.col("@timestamp").is_not_null())
     columns = [name for name in (*SHARED_COLUMNS, "EventRecordID") if name in dated.columns]
     found: dict[tuple[str, Zone], list[dict[str, Any]]] = defaultdict(list)
     counts: dict[tuple[str, Zone], int] = defaultdict(int)
@@ -131,6 +131,8 @@ def _source_zones(rows: pl.DataFrame) -> Iterator[dict[str, Any]]:
         by_time = own.sort("@timestamp", maintain_order=True)
         found[key] += [*by_time.head(1).to_dicts(), *by_time.tail(1).to_dicts()]
         counts[key] += own.height
+    for one in frame.passed:  # they stand between others of their log, and tell their zone as those do
+        counts[(one.path, zone_of(None))] += len(one.times)
     for (_, zone), ends in found.items():
         ends.sort(key=lambda row: row["@timestamp"])
         yield {**_row(CLOCK_ZONE, ends, zone, None), "count": counts[(_, zone)]}
@@ -249,17 +251,18 @@ def _jump(row: dict[str, Any], jump: timedelta, how: str) -> dict[str, Any]:
     return {**_row(CLOCK_JUMP, [row], None, seconds), "how": how}
 
 
-def _steps_back(rows: pl.DataFrame) -> Iterator[dict[str, Any]]:
+def _steps_back(frame: EventFrame) -> Iterator[dict[str, Any]]:
     """Where a stamp lies before the one above it, of the same file and read in the same way."""
     group = ["log.file.path", "time.assumed"]
-    ordered = rows.filter(pl.col("@timestamp").is_not_null()).sort(
+    passed = {one.path: len(one.times) for one in frame.passed}
+    ordered = frame.rows.filter(pl.col("@timestamp").is_not_null()).sort(
         "log.file.path", "event.sequence", maintain_order=True
     )
     step = (pl.col("@timestamp") - pl.col("@timestamp").shift().over(group)).alias("step")
     stepped = ordered.with_columns(step)
-    for _, own in stepped.group_by("log.file.path", maintain_order=True):
+    for (path,), own in stepped.group_by("log.file.path", maintain_order=True):
         back = own.filter(pl.col("step") <= -SMALLEST_JUMP)
-        if back.height * 2 > own.height:  # printed with the newest first
+        if back.height * 2 > own.height + passed.get(str(path), 0):  # printed with the newest first
             continue
         for row in back.head(MOST_JUMPS).to_dicts():
             yield _jump(row, row["step"], "a stamp lies before the one above it")

@@ -98,8 +98,9 @@ def spans(
     """
     found: dict[tuple[str, LogSource], Span] = {}
     for frame in frames:
+        known, passed = frame.times(), {one.path: one.count for one in frame.passed}
         for (path,), rows in frame.rows.group_by("log.file.path", maintain_order=True):
-            times = rows["@timestamp"].drop_nulls().sort()
+            times = known.get(str(path), pl.Series(dtype=TIMESTAMP))
             columns: dict[str, frozenset[str]] = defaultdict(frozenset)
             for name in DISTINGUISHING:
                 if name in rows.columns:
@@ -107,7 +108,7 @@ def spans(
             found[(str(path), frame.logsource)] = Span(
                 str(path),
                 frame.logsource,
-                rows.height,
+                rows.height + passed.get(str(path), 0),
                 _moment(times, 0),
                 _moment(times, -1),
                 tuple(_apart(times, GAP)[:MOST_GAPS]),
@@ -130,7 +131,7 @@ def spans(
 
 def _times(frames: Sequence[EventFrame], logsource: LogSource) -> pl.Series:
     """All known times of a log source, in order."""
-    found = [frame.rows["@timestamp"].drop_nulls() for frame in frames if frame.logsource == logsource]
+    found = [times for frame in frames if frame.logsource == logsource for times in frame.times().values()]
     return pl.concat(found).sort() if found else pl.Series(dtype=TIMESTAMP)
 
 

@@ -115,10 +115,9 @@ def _times_by_log(frames: Sequence[EventFrame]) -> Mapping[str, pl.Series]:
     for frame in frames:
         if frame.logsource.product == "azure":
             continue
-        known = frame.rows.select("log.file.path", "@timestamp").drop_nulls()
-        for (path,), rows in known.group_by("log.file.path", maintain_order=True):
-            times[part_of(str(path)).log].append(rows["@timestamp"])
-    return {log: pl.concat(known).sort() for log, known in times.items()}
+        for path, known in frame.times().items():
+            times[part_of(path).log].append(known)
+    return {log: pl.concat(parts).sort() for log, parts in times.items()}
 
 
 def _cut_logs(frames: Sequence[EventFrame], damaged: frozenset[str]) -> frozenset[str]:

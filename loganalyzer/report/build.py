@@ -212,7 +212,7 @@ def _one_evidence(finding: Finding, frame: EventFrame, in_context: bool) -> Evid
         redacted=False,
         bounds=cited if kind == "gap" else (),
         derived_from=cited if kind == "value" else (),
-        context=context_of(frame.rows, finding.row) if in_context else (),
+        context=context_of(frame.rows, finding.row, frame.passed) if in_context else (),
     )
 
 

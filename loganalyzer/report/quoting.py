@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import polars as pl
 
 from loganalyzer.report.model import ContextEntry
+from loganalyzer.schema import PassedOver
 
 #: Characters of an entry that stand in a report.
 ORIGINAL_LIMIT: Final = 4096
@@ -31,18 +32,37 @@ def cut(text: str, limit: int = ORIGINAL_LIMIT) -> str:
     return head if len(head) > limit // 2 else text[:limit]
 
 
-def context_of(rows: pl.DataFrame, row: int) -> tuple[ContextEntry, ...]:
-    """The neighbours of a row of a frame in the same source, in its order: two before and two after where there are."""
+def context_of(rows: pl.DataFrame, row: int, passed: Sequence[PassedOver] = ()) -> tuple[ContextEntry, ...]:
+    """The neighbours of a row of a frame in the same source, in its order: two before and two after where there are.
+
+    ``passed``: what was passed over of the frame's logs; it may stand beside the row.
+    """
+    source = rows["log.file.path"][row]
+    for one in passed:
+        if one.path == source:
+            return _in_part_of_a_log(rows, row, one.beside)
     first = max(row - CONTEXT_ENTRIES, 0)
     around = rows.slice(first, row - first + CONTEXT_ENTRIES + 1).select(
         name for name in _NEIGHBOUR if name in rows.columns
     )
     entries = list(around.iter_rows(named=True))
-    source = entries[row - first]["log.file.path"]
     return tuple(
         _context_entry(entry, number < row)
         for number, entry in enumerate(entries, start=first)
         if number != row and entry["log.file.path"] == source
+    )
+
+
+def _in_part_of_a_log(rows: pl.DataFrame, row: int, beside: pl.DataFrame) -> tuple[ContextEntry, ...]:
+    """The same where not every entry of the log is a row: its place in the file tells which stand beside it."""
+    own, place = pl.col("log.file.path") == rows["log.file.path"][row], rows["event.sequence"][row]
+    near = pl.col("event.sequence").is_between(place - CONTEXT_ENTRIES, place + CONTEXT_ENTRIES)
+    names = ["event.sequence", *(name for name in _NEIGHBOUR if name in rows.columns)]
+    around = pl.concat([rows.filter(own, near).select(names), beside.filter(near)], how="diagonal_relaxed")
+    return tuple(
+        _context_entry(entry, entry["event.sequence"] < place)
+        for entry in around.sort("event.sequence").iter_rows(named=True)
+        if entry["event.sequence"] != place
     )
 
 

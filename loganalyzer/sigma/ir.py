@@ -175,7 +175,7 @@ def required_literals(condition: Condition, fields: Collection[str] | None = TEX
         case Leaf(field):
             if field is not None and fields is not None and field not in fields:
                 return frozenset()
-            literals = [_literal_of(condition.op, value) for value in condition.values]
+            literals = [literal_of(condition.op, value) for value in condition.values]
             return frozenset(literals) if all(literals) else frozenset()
 
 
@@ -183,7 +183,8 @@ def _selectivity(literals: frozenset[str]) -> tuple[int, int, list[str]]:
     return min(map(len, literals)), -len(literals), sorted(literals)
 
 
-def _literal_of(op: Op, value: Value) -> str:
+def literal_of(op: Op, value: Value) -> str:
+    """The lower-case text that stands in whatever the comparison with a value fits; empty: none is known."""
     if op in ("equals", "contains", "startswith", "endswith"):
         return str(value).lower()
     if op == "wildcard":

@@ -94,8 +94,8 @@ def almost(
 ) -> list[Nearest]:
     """For each rule of which all but one leaf hold on a row inside a time span, and ``enough`` that speak, that row.
 
-    Cheap: of a frame the ``most_rows`` last rows inside are read, and what no text of them can fulfil is left out by
-    one search for the texts of all rules. A rule that cannot run is left out.
+    Cheap: of the ``most_rows`` last rows of each file those inside are read, and what no text of them can fulfil is
+    left out by one search for the texts of all rules. A rule that cannot run is left out.
     """
     by_frame: dict[int, list[tuple[Rule, View]]] = {}
     for rule in rules:
@@ -120,8 +120,10 @@ class Part:
     enough: int
 
     def of(self, rows: pl.LazyFrame) -> pl.LazyFrame:
-        """The last rows of the time span."""
-        return rows.filter(pl.col("@timestamp").is_between(*self.inside)).tail(self.most_rows)
+        """The last rows of the time span, of each file only what stands at its end."""
+        place = pl.col("event.sequence")
+        late = (place > place.max().over("log.file.path") - self.most_rows).fill_null(True)
+        return rows.filter(late, pl.col("@timestamp").is_between(*self.inside)).tail(self.most_rows)
 
 
 def _almost_in(own: Sequence[tuple[Rule, View]], part: Part) -> Iterator[Nearest]:
