@@ -14,11 +14,9 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import Literal, Protocol, TypeAlias
 
-import numpy as np
 import polars as pl
 
-from loganalyzer.literal_search import line_search
-from loganalyzer.parser_long_log import FixedHead, beside_of, lines_of, select
+from loganalyzer.fixed_head import FixedHead
 from loganalyzer.schema import (
     REJECTED_COLUMNS,
     TIMESTAMP,
@@ -320,6 +318,10 @@ def read_selected(
     selection = context.selection
     if selection is None or source.size <= selection.longer_than:
         return None
+    # numpy and hyperscan take as long to import as a small bundle takes to read
+    from loganalyzer.literal_search import line_search
+    from loganalyzer.parser_long_log import beside_of, lines_of, select
+
     texts = selection.texts(logsource)
     if texts is None:
         return None
@@ -332,13 +334,13 @@ def read_selected(
         return None
     rows = _rows(lines.with_columns(_VISIBLE), grammars, context)
     times = pl.from_epoch(pl.Series("@timestamp", selected.times), time_unit="us").dt.replace_time_zone("UTC")
-    times = times.set(pl.Series(~selected.timed), None)
+    times = times.set(~pl.Series(selected.timed), None)
     if not rows["@timestamp"].equals(times.gather(selected.entries)):  # also where their number differs
         return None
-    rest = np.ones(len(times), np.bool_)
-    rest[selected.entries] = False
-    passed = PassedOver("", int(rest.sum()), times.filter(pl.Series(rest)).drop_nulls(), beside)
-    rows = rows.with_columns(pl.Series("event.sequence", selected.entries))
+    entries = pl.Series("event.sequence", selected.entries)
+    rest = ~pl.int_range(len(times), eager=True).is_in(entries.implode())
+    passed = PassedOver("", int(rest.sum()), times.filter(rest).drop_nulls(), beside)
+    rows = rows.with_columns(entries)
     return Entries(conform(rows), empty_rejected(), source.size, 0, selected.lines, passed)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from loganalyzer.fixed_head import FixedHead
 from loganalyzer.literal_search import LineSearch
 
 Ints = NDArray[np.int64]
@@ -31,18 +32,6 @@ _STAMP = len("2025-06-10T00:00:01.123646Z ")
 _DIGITS = np.array([0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18, 20, 21, 22, 23, 24, 25])
 _MARKS = ((4, "-"), (7, "-"), (10, "T"), (13, ":"), (16, ":"), (19, "."), (26, "Z"), (27, " "))
 _FIRST_YEAR, _LAST_YEAR = 1980, 2200
-
-
-@dataclass(frozen=True, slots=True)
-class FixedHead:
-    """A head like ``2025-06-10T00:00:01.123646Z INFO``, behind which a blank or the end of the line follows.
-
-    Every line that begins so opens an entry, whatever follows. ``levels``: all of them; entries of those in ``quiet``
-    are rows only for what they hold. No other line opens one unless it begins with a digit.
-    """
-
-    levels: tuple[str, ...]
-    quiet: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
