@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import random
 import resource
 import shutil
 import subprocess
@@ -34,15 +33,8 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from bench.long_logs import lines
 from tests.small_fleet import write_fleet
-
-_LINE = "2025-06-10T{hour:02}:{minute:02}:{second:02}.{micro:06}Z INFO ExtHandler ExtHandler {text}\n"
-_TEXTS = (
-    "ProcessExtensionsGoalState started [incarnation_{n} channel: WireServer source: Fabric]",
-    "[HEARTBEAT] Agent WALinuxAgent-2.9.1.1 is running as the goal state agent [DEBUG HeartbeatCounter: {n}]",
-    "Fetch goal state from WireServer completed",
-    "[Microsoft.Azure.RecoveryServices.VMSnapshotLinux-1.0.9225.0] Target handler state: enabled [incarnation_{n}]",
-)
 
 
 def main() -> int:
@@ -73,21 +65,9 @@ def _large_fleet(folder: Path, count: int, size: int) -> Path:
     """Bundles with an agent's log of so many MiB, each another one."""
     folder.mkdir()
     for number in range(count):
-        rng = random.Random(number)  # noqa: S311
         with ZipFile(folder / f"vm{number:05}.zip", "w", ZIP_DEFLATED) as zipped:
-            zipped.writestr("var/log/waagent.log", "".join(_lines(rng, size << 20)))
+            zipped.writestr("var/log/waagent.log", "".join(lines(size << 20, number, 0.02)))
     return folder
-
-
-def _lines(rng: random.Random, size: int) -> Sequence[str]:
-    lines, written, second = [], 0, 0
-    while written < size:
-        second += rng.randrange(1, 3)
-        hour, minute = divmod(second // 60 % 1440, 60)
-        text = rng.choice(_TEXTS).format(n=rng.randrange(1, 99))
-        lines.append(_LINE.format(hour=hour, minute=minute, second=second % 60, micro=rng.randrange(10**6), text=text))
-        written += len(lines[-1])
-    return lines
 
 
 def _compared(name: str, fleet: Path, options: argparse.Namespace, ways: Sequence[str]) -> bool:
