@@ -170,7 +170,7 @@ def _masks(view: View, names: Mapping[Leaf, str], around: Around | None, part: P
     lower = lower_case([view.condition], schema)
     whole = {**schema, **dict.fromkeys(lower, pl.String())}
     bound = [bind(leaf, whole).alias(name) for leaf, name in names.items()]
-    wanted = columns_of([view.condition], schema) | {"@timestamp"}
+    wanted = columns_of([view.condition], schema) | {"@timestamp", "event.sequence", "log.file.path"}
     rows = view.rows.lazy().select(pl.int_range(pl.len()).alias(_ROW), *map(exactly, sorted(wanted)))
     rows = rows if part is None else part.of(rows)
     return rows.with_columns(**lower).select(_ROW, _distance(around).alias("distance"), *bound)
