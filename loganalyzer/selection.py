@@ -15,7 +15,7 @@ from loganalyzer.parser import Selection
 from loganalyzer.required_text import SHORTEST, most_telling, texts_of_regex
 from loganalyzer.schema import LogSource
 from loganalyzer.sigma.ir import And, Condition, Leaf, Not, Or, literal_of
-from loganalyzer.sigma.rule import Rule
+from loganalyzer.sigma.rule import Rule, SigmaRuleError
 from loganalyzer.sigma.taxonomy import FIELD_ALIASES, scopes, speaks_of
 
 #: Columns whose text stands in the entry itself, in any case; ``payload`` is decoded from it, and its entry is kept.
@@ -50,9 +50,22 @@ def selection_for(rules: Sequence[Rule], tables: Tables, longer_than: int) -> Se
     return Selection(longer_than, texts)
 
 
-def asks_for_no_text(rule: Rule) -> bool:
-    """Whether logs of the rule's log source are read whole because of it."""
-    return not _texts_of(rule.condition)
+#: The log sources whose long logs are read in part.
+READ_IN_PART = (LogSource("linux", "waagent"),)
+
+
+def without_text(rules: Iterable[Rule]) -> list[SigmaRuleError]:
+    """Advice on the rules for whose sake long logs are read whole, which takes much longer."""
+    return [
+        SigmaRuleError(
+            "quality",
+            f"{rule.title}: no text is known that stands in whatever it fits, so that long logs are read whole",
+            rule.location,
+            "let it also ask for a word of the message, with 'message|contains'",
+        )
+        for rule in rules
+        if not _texts_of(rule.condition) and any(_reads(rule, logsource) for logsource in READ_IN_PART)
+    ]
 
 
 def _reads(rule: Rule, logsource: LogSource) -> bool:

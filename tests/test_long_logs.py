@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from bench.long_logs import lines as agent_lines
 from loganalyzer import near_misses, parser_long_log
+from loganalyzer.cli import run
 from loganalyzer.facts import load_tables
 from loganalyzer.literal_search import line_search
 from loganalyzer.parser import ParseContext, Selection
@@ -22,8 +23,9 @@ from loganalyzer.registry import parsers
 from loganalyzer.report.json_report import to_json
 from loganalyzer.required_text import texts_of_regex
 from loganalyzer.schema import EventFrame, LogSource
-from loganalyzer.selection import asks_for_no_text, selection_for
+from loganalyzer.selection import selection_for, without_text
 from loganalyzer.sigma.ir import leaves
+from loganalyzer.sigma.load import load_rules
 from loganalyzer.signatures_in_use import builtin_rules
 from loganalyzer.source import Source
 from sample_logs import linux_bundles
@@ -222,7 +224,22 @@ def test_everything_that_is_asked_of_the_agents_log_has_a_text() -> None:
     texts = selection_for(builtin_rules().rules, load_tables(), 0).texts(AGENT)
     assert texts is not None
     assert len(texts) > 300
-    assert any(asks_for_no_text(rule) for rule in builtin_rules().rules), "those of Windows ask for numbers"
+    assert without_text(builtin_rules().rules) == []
+
+
+def test_a_rule_that_asks_for_no_text_is_told_and_makes_long_logs_be_read_whole(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rule = tmp_path / "rule.yml"
+    rule.write_text(
+        "title: Any short word\nid: 6fbb2e0c-59d5-4f0f-8c2c-7d1c1f3a0009\n"
+        "logsource: {product: linux, service: waagent}\n"
+        "detection: {word: {message|re: 'x[0-9]+'}, condition: word}\nlevel: low\n"
+    )
+    assert run(["signatures", "lint", "-r", str(rule)]) == 0
+    assert "Any short word: no text is known" in " ".join(capsys.readouterr().err.split())
+    own = load_rules({"rule.yml": rule.read_text()}).rules
+    assert selection_for([*builtin_rules().rules, *own], load_tables(), 0).texts(AGENT) is None
 
 
 def reports(path: Path) -> tuple[bytes, bytes]:

@@ -23,6 +23,7 @@ from loganalyzer.errors import LogAnalyzerError, UsageError
 from loganalyzer.pipeline import ScanOptions, example_frames
 from loganalyzer.precompiled import where
 from loganalyzer.report.plain_text import one_line, plain_json
+from loganalyzer.selection import without_text
 from loganalyzer.sigma.examples import ExampleResult, run_correlation_examples, run_examples
 from loganalyzer.sigma.lint import lint
 from loganalyzer.sigma.load import Loaded
@@ -174,8 +175,9 @@ def lint_signatures(paths: tuple[str, ...]) -> int:
     linted = lint(_signatures(loaded), frozenset(load_catalogue().causes), custom=bool(paths))
     faults = [*loaded.faults, *linted.errors]
     status = _told(faults)
-    _tell_all((f"advice: {one}" for one in linted.advice), "more pieces of advice")
-    advised = f", {len(linted.advice)} pieces of advice" if linted.advice else ""
+    advice = [*linted.advice, *without_text(loaded.rules)]
+    _tell_all((f"advice: {one}" for one in advice), "more pieces of advice")
+    advised = f", {len(advice)} pieces of advice" if advice else ""
     click.echo(f"{_counted(loaded)}, {len(faults)} faults{advised}")
     return status
 
