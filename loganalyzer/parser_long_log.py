@@ -65,7 +65,7 @@ def select(data: bytes, head: FixedHead, search: LineSearch, longest_entry: int)
     parts = []
     line, odd = 0, dict[bytes, None]()
     for start, stop in _blocks(data):
-        part = _look_at(memoryview(data)[start:stop], head, search)
+        part = _look_at(memoryview(data)[start:stop], head, search) if stop > start else None
         if part is None:
             return None
         parts.append((start, line, part))
@@ -81,13 +81,13 @@ _MOST_ODD = 10_000
 
 
 def _blocks(data: bytes) -> Iterator[tuple[int, int]]:
-    """Ranges of whole lines."""
+    """Ranges of whole lines; one that is empty where a line is longer than a block, and then no more."""
     start = 0
     while start < len(data):
-        stop = data.rfind(b"\n", start, start + BLOCK) + 1
-        if not stop or start + BLOCK >= len(data):
-            stop = len(data) if start + BLOCK >= len(data) else data.find(b"\n", start + BLOCK) + 1 or len(data)
+        stop = len(data) if len(data) - start <= BLOCK else data.rfind(b"\n", start, start + BLOCK) + 1 or start
         yield start, stop
+        if start == stop:
+            return
         start = stop
 
 

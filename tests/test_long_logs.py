@@ -124,7 +124,7 @@ PIECES = st.sampled_from(
 )
 
 
-LOGS = given(st.lists(PIECES, min_size=1, max_size=60), st.sampled_from([97, 200, 4 << 20]))
+LOGS = given(st.lists(PIECES, min_size=1, max_size=60), st.sampled_from([200, 350, 4 << 20]))
 
 
 @settings(max_examples=40, deadline=None)
