@@ -62,7 +62,7 @@ def main() -> int:
     print(f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}")
     with TemporaryDirectory() as work:
         texts = Path(work, "texts.txt")
-        asked = selection_for(builtin_rules().rules, load_tables(), 0).texts(LogSource("linux", "waagent")) or ()
+        asked = selection_for(builtin_rules().rules, load_tables()).texts(LogSource("linux", "waagent")) or ()
         texts.write_text("\n".join(sorted(asked)) + "\n", encoding="utf-8")
         for size in options.mib:
             log = Path(work, str(size), "waagent.log")

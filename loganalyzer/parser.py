@@ -26,7 +26,7 @@ from loganalyzer.schema import (
     conform,
     empty_rejected,
 )
-from loganalyzer.source import Source
+from loganalyzer.source import LongSource, Source
 
 __all__ = [
     "HEAD_SIZE",
@@ -36,6 +36,7 @@ __all__ = [
     "FixedHead",
     "Grammar",
     "LogSource",
+    "LongSource",
     "ParseContext",
     "Parsed",
     "Parser",
@@ -86,12 +87,11 @@ class ParseContext:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Logs of more than ``longer_than`` bytes are read only for entries that hold one of some texts.
+    """What is asked of long logs: entries that hold one of some texts.
 
     ``texts``: those of a log source, in lower case; None: something is asked of it that no text tells.
     """
 
-    longer_than: int
     texts: Callable[[LogSource], frozenset[str] | None]
 
 
@@ -304,44 +304,33 @@ class Entries:
 
 
 def read_selected(
-    source: Source,
+    source: LongSource,
     grammars: Sequence[Grammar],
     context: ParseContext,
     logsource: LogSource,
     head: FixedHead,
     also: frozenset[str] = frozenset(),
 ) -> Entries | None:
-    """As `read_entries`, with rows for those entries only that something may ask for; None: read them all.
+    """As `read_entries`, with rows for those entries only that something may ask for; None: all must be read.
 
     ``also``: regexes of what an entry becomes a row for, beside the texts of the selection.
     """
-    selection = context.selection
-    if selection is None or source.size <= selection.longer_than:
+    texts = None if context.selection is None else context.selection.texts(logsource)
+    if texts is None:
         return None
     # numpy and hyperscan take as long to import as a small bundle takes to read
     from loganalyzer.literal_search import line_search
-    from loganalyzer.parser_long_log import beside_of, lines_of, select
+    from loganalyzer.parser_long_log import select
 
-    texts = selection.texts(logsource)
-    if texts is None:
-        return None
-    selected = select(source.data, head, line_search(texts, also), ENTRY_LIMIT)
+    selected = select(source.readinto, head, line_search(texts, also), ENTRY_LIMIT)
     if selected is None or _opens_any(selected.odd_lines, grammars):
         return None
-    try:
-        lines, beside = lines_of(source.data, selected), beside_of(source.data, selected)
-    except UnicodeDecodeError:
+    rows = _rows(selected.lines.with_columns(_VISIBLE), grammars, context)
+    if not rows["@timestamp"].equals(selected.times):  # also where their number differs
         return None
-    rows = _rows(lines.with_columns(_VISIBLE), grammars, context)
-    times = pl.from_epoch(pl.Series("@timestamp", selected.times), time_unit="us").dt.replace_time_zone("UTC")
-    times = times.set(~pl.Series(selected.timed), None)
-    if not rows["@timestamp"].equals(times.gather(selected.entries)):  # also where their number differs
-        return None
-    entries = pl.Series("event.sequence", selected.entries)
-    rest = ~pl.int_range(len(times), eager=True).is_in(entries.implode())
-    passed = PassedOver("", int(rest.sum()), times.filter(rest).drop_nulls(), beside)
-    rows = rows.with_columns(entries)
-    return Entries(conform(rows), empty_rejected(), source.size, 0, selected.lines, passed)
+    rows = rows.with_columns(selected.entries)
+    passed = PassedOver("", selected.passed, selected.passed_timed, selected.passed_times, selected.beside)
+    return Entries(conform(rows), empty_rejected(), selected.size, 0, selected.line_count, passed)
 
 
 def _opens_any(lines: Sequence[bytes], grammars: Sequence[Grammar]) -> bool:
@@ -547,14 +536,44 @@ def _match_heads(lines: pl.DataFrame, grammars: Sequence[Grammar]) -> pl.DataFra
 
 def _join_continuations(marked: pl.DataFrame) -> pl.DataFrame:
     """One row an entry: the head's groups, the whole text, byte range and line number."""
+    is_head = pl.col("grammar").is_not_null()
+    alone = marked.select(is_head & is_head.shift(-1, fill_value=True)).to_series()
+    joined = pl.concat([_of_one_line(marked.filter(alone)), _of_several_lines(marked.filter(~alone))])
+    return joined.sort("log.offset").with_columns(pl.int_range(pl.len()).alias("event.sequence"))
+
+
+def _of_one_line(marked: pl.DataFrame) -> pl.DataFrame:
+    """The entries of heads that nothing continues."""
+    return marked.select(
+        pl.col(_own_columns(marked)).exclude("msg", "level"),
+        pl.col("line").alias("log.line"),
+        pl.col("offset").alias("log.offset"),
+        pl.col("length").alias("log.length"),
+        pl.col("text").alias("event.original"),
+        pl.col("msg").alias("message"),
+        _level(marked).alias("log.level"),
+        pl.col("grammar").alias("head_grammar"),
+    )
+
+
+def _own_columns(marked: pl.DataFrame) -> list[str]:
+    """What the heads tell."""
+    return [name for name in marked.columns if name not in ("line", "offset", "length", "text")]
+
+
+def _level(marked: pl.DataFrame) -> pl.Expr:
+    return pl.col("level") if "level" in marked.columns else pl.lit(None, dtype=pl.String)
+
+
+def _of_several_lines(marked: pl.DataFrame) -> pl.DataFrame:
+    """The other entries, and what stands before the first head."""
+    own = _own_columns(marked)
     opened = pl.col("grammar").is_not_null().cum_sum()
     within = pl.col("length").cum_sum().over("entry") - pl.col("length")
     follows = pl.col("offset") == pl.col("offset").shift() + pl.col("length").shift()
     hole = ~follows.fill_null(True) & pl.col("grammar").is_null()  # rejected bytes inside an entry
     part = within // ENTRY_LIMIT + hole.cast(pl.Int64).cum_sum().over("entry")
     marked = marked.with_columns(opened.alias("entry")).with_columns(part.alias("part"))
-    own = [name for name in marked.columns if name not in ("line", "offset", "length", "text", "entry", "part")]
-    level = pl.col("level") if "level" in own else pl.lit(None, dtype=pl.String)
     marked = marked.with_columns(pl.col(own).first().over("entry"))
     grouped = marked.group_by("entry", "part", maintain_order=True).agg(
         pl.col(own).first(),
@@ -573,14 +592,12 @@ def _join_continuations(marked: pl.DataFrame) -> pl.DataFrame:
         .then(head)
         .otherwise(pl.concat_str(head, pl.lit("\n"), pl.col("tail")))
     )
-    drop = [name for name in ("msg", "level", "entry", "part", "tail", "physical") if name in grouped.columns]
     return grouped.with_columns(
         message.alias("message"),
-        level.alias("log.level"),
+        _level(grouped).alias("log.level"),
         pl.when(pl.col("part") > 0).then(pl.lit("overflow")).otherwise(pl.col("grammar")).alias("grammar"),
         pl.col("grammar").alias("head_grammar"),
-        pl.int_range(pl.len()).alias("event.sequence"),
-    ).drop(drop)
+    ).drop("msg", "level", "entry", "part", "tail", "physical", strict=False)
 
 
 def _timestamp(grammars: Sequence[Grammar], context: ParseContext) -> pl.Expr:
@@ -607,7 +624,7 @@ def _assumed(grammars: Sequence[Grammar], context: ParseContext) -> pl.Expr:
     return pl.when(pl.col("head_grammar").is_in(local) & known).then(pl.lit(why)).alias("time.assumed")
 
 
-def parsed_log(source: Source, entries: Entries, logsource: LogSource, rows: pl.DataFrame) -> Parsed:
+def parsed_log(source: Source | LongSource, entries: Entries, logsource: LogSource, rows: pl.DataFrame) -> Parsed:
     """The result of a text log: one frame of ``rows``, and what ``entries`` says of the bytes."""
     passed = () if entries.passed is None else (entries.passed,)
     return Parsed(
@@ -620,7 +637,7 @@ def parsed_log(source: Source, entries: Entries, logsource: LogSource, rows: pl.
     )
 
 
-def cut_at_start(source: Source, entries: Entries) -> tuple[str, ...]:
+def cut_at_start(source: Source | LongSource, entries: Entries) -> tuple[str, ...]:
     """What ``Parsed.cut`` says of a log whose first entry lost its beginning.
 
     The agent's log collector keeps the last 30 MiB of a longer file as ``truncated__var_log_...`` (linux.md 1.1), and

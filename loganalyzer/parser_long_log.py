@@ -1,25 +1,25 @@
 """The parser kit for long text logs: rows are made of those entries only that something may ask for.
 
-The bytes are passed over once, with numpy and one search for all texts. An entry becomes a row if it holds one of the
-texts, is of a level that is told for itself, holds anything beyond ASCII, or bounds the log in time or place. Of the
-others stay their number and their times, and the text of those that stand beside a row. Where a log is not as plain as
-this asks, nothing is selected: all of it is read.
+The bytes are passed over once, block by block, with numpy and one search for all texts; no more than a few blocks are
+held. An entry becomes a row if it holds one of the texts, is of a level that is told for itself, holds anything beyond
+ASCII, or bounds the log in time or place. Of the others stay their number, the times between which they stand, and the
+text of those that stand beside a row. Where a log is not as plain as this asks, nothing is selected: all of it is read.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from loganalyzer.fixed_head import FixedHead
+from loganalyzer.fixed_head_search import HEAD_BYTES, Bools, Bytes, Heads, Ints, heads_of
 from loganalyzer.literal_search import LineSearch
-
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
+from loganalyzer.schema import to_the_minute
+from loganalyzer.source import ReadInto
 
 #: Bytes that are looked at at a time: few enough to stay in the processor's cache, enough to be worth a call.
 BLOCK = 4 << 20
@@ -27,180 +27,288 @@ BLOCK = 4 << 20
 BESIDE = 2
 #: Entries at the end of a log that are rows whatever they hold: there is sought what came nearest to a finding.
 LAST_ENTRIES = 5_000
-
-_STAMP = len("2025-06-10T00:00:01.123646Z ")
-_DIGITS = np.array([0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18, 20, 21, 22, 23, 24, 25])
-_MARKS = ((4, "-"), (7, "-"), (10, "T"), (13, ":"), (16, ":"), (19, "."), (26, "Z"), (27, " "))
-_FIRST_YEAR, _LAST_YEAR = 1980, 2200
+#: Lines within entries that begin with a digit, as listings have them; a log with more of them is read as usual.
+MOST_ODD = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Selected:
     """The entries that are to become rows, and all that is known of the others.
 
-    ``entries``: their places among all entries, sorted; ``beside``: those of others that stand beside one. ``starts``:
-    where each entry of the log starts, and behind it where the last one ends. ``first_lines``: the number of the first
-    line of each (1-based); ``lines``: how many there are. ``times``: of all entries, in microseconds since 1970;
-    ``timed``: which of them have one. ``odd_lines``: see `select`.
+    ``entries``: their places among all entries, sorted; ``lines``: their physical lines (``line``, ``offset``,
+    ``length`` with the line end, ``text``); ``times``: when they were written (UTC). ``beside``: the others that stand
+    beside one, as a reader sees them: place, first line, time (UTC), text. ``passed``: how many others there are,
+    ``passed_timed``: how many of these have a time, ``passed_times``: the times, as `to_the_minute` has them.
+    ``line_count``, ``size``: of the log, the latter in bytes. ``odd_lines``: see `select`.
     """
 
-    entries: Ints
-    beside: Ints
-    starts: Ints
-    first_lines: Ints
-    lines: int
-    times: Ints
-    timed: Bools
+    entries: pl.Series
+    lines: pl.DataFrame
+    times: pl.Series
+    beside: pl.DataFrame
+    passed: int
+    passed_timed: int
+    passed_times: pl.Series
+    line_count: int
+    size: int
     odd_lines: tuple[bytes, ...]
 
 
-def select(data: bytes, head: FixedHead, search: LineSearch, longest_entry: int) -> Selected | None:
-    """Which entries of a log become rows; None: it is not as plain as a selection needs.
+def select(read: ReadInto, head: FixedHead, search: LineSearch, longest_entry: int) -> Selected | None:
+    """Which entries of a log become rows; None: it is not as plain as a selection needs, or has no head at all.
 
-    ``odd_lines`` begin with a digit, or hold anything beyond ASCII, and open no entry by this head: if one of them
-    opens one in another way, nothing must be selected.
+    ``longest_entry`` in bytes. ``odd_lines`` begin with a digit, or hold anything beyond ASCII, and open no entry by
+    this head: if one of them opens one in another way, nothing must be selected.
     """
-    if b"\r" in data or b"\0" in data or data.startswith(b"\xef\xbb\xbf"):
+    walk, odd = _Walk(), dict[bytes, None]()
+    try:
+        for block in _blocks(read, head, longest_entry):
+            odd.update(dict.fromkeys(_odd_lines(block)))
+            if len(odd) > MOST_ODD:
+                return None
+            walk.add(_look_at(block, search, longest_entry))
+        return walk.selected(tuple(odd))
+    except (_NotPlain, UnicodeDecodeError):
         return None
-    parts = []
-    line, odd = 0, dict[bytes, None]()
-    for start, stop in _blocks(data):
-        part = _look_at(memoryview(data)[start:stop], head, search) if stop > start else None
-        if part is None:
-            return None
-        parts.append((start, line, part))
-        line += part.lines
-        odd.update(dict.fromkeys(part.odd))
-        if len(odd) > _MOST_ODD:
-            return None
-    return _together(parts, len(data), line, tuple(odd), longest_entry)
 
 
-#: Lines within entries that begin with a digit, as listings have them; a log with more of them is read as usual.
-_MOST_ODD = 10_000
+class _NotPlain(Exception):  # noqa: N818  (nothing is wrong: the log is read in another way)
+    """A log of which nothing must be selected."""
 
 
-def _blocks(data: bytes) -> Iterator[tuple[int, int]]:
-    """Ranges of whole lines; one that is empty where a line is longer than a block, and then no more."""
-    start = 0
-    while start < len(data):
-        stop = len(data) if len(data) - start <= BLOCK else data.rfind(b"\n", start, start + BLOCK) + 1 or start
-        yield start, stop
-        if start == stop:
-            return
-        start = stop
+# ---- blocks ----
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """Of a block: places in it of the lines that open an entry, their lines, times, and which lines are asked for."""
+class _Block:
+    """Whole entries: the first ``size`` bytes of ``text``; where their lines start and end, and which are heads."""
 
-    lines: int
-    heads: Ints
-    head_lines: Ints
-    times: Ints
-    loud: Bools
-    wanted_lines: Ints
-    odd: tuple[bytes, ...]
+    text: Bytes
+    size: int
+    starts: Ints
+    ends: Ints
+    heads: Heads
 
 
-def _look_at(block: memoryview, head: FixedHead, search: LineSearch) -> _Part | None:
-    bytes_ = np.frombuffer(block, np.uint8)
-    ends = np.flatnonzero(bytes_ == 10)
-    if bytes_[-1] != 10:  # the last line of a log that was cut
-        ends = np.append(ends, len(bytes_))
-    starts = np.empty_like(ends)
-    starts[0], starts[1:] = 0, ends[:-1] + 1
-    is_head, loud = _heads(bytes_, starts, ends, head)
-    heads = starts[is_head]
-    times = _times(bytes_, heads)
-    if times is None:
+def _blocks(read: ReadInto, head: FixedHead, longest_entry: int) -> Iterator[_Block]:
+    """Blocks that end before an entry, with which the next one begins.
+
+    Raises:
+        _NotPlain: no entry begins for longer than one may be, or see `_whole_entries`.
+    """
+    most = BLOCK + 2 * longest_entry
+    carried, ended = np.empty(0, np.uint8), False
+    while not ended:
+        text = np.empty(most + HEAD_BYTES, np.uint8)
+        filled, block = len(carried), None
+        text[:filled] = carried
+        while block is None:
+            filled, ended = _fill(read, text, filled, BLOCK if filled < BLOCK else most)
+            if not filled:
+                return
+            block = _whole_entries(text, filled, ended, head)
+            if block is None and filled == most:
+                raise _NotPlain
+        yield block
+        carried = text[block.size : filled]
+
+
+def _fill(read: ReadInto, text: Bytes, filled: int, goal: int) -> tuple[int, bool]:
+    """How many bytes there are now, and whether no more follow."""
+    view = text.data
+    while filled < goal:
+        count = read(view[filled:goal])
+        if not count:
+            return filled, True
+        filled += count
+    return filled, False
+
+
+_LINE_FEED, _CARRIAGE_RETURN = 10, 13
+_MARK = b"\xef\xbb\xbf"
+
+
+def _whole_entries(text: Bytes, filled: int, ended: bool, head: FixedHead) -> _Block | None:
+    """The entries of which nothing is missing; None: the first one may go on behind these bytes.
+
+    Raises:
+        _NotPlain: a line ends in another way, NUL bytes, a byte order mark in front, stamps of times that do not exist.
+    """
+    known = text[:filled]
+    if (known == _CARRIAGE_RETURN).any() or not known.all() or known[: len(_MARK)].tobytes() == _MARK:
+        raise _NotPlain
+    text[filled : filled + HEAD_BYTES] = _LINE_FEED
+    ends = np.flatnonzero(known == _LINE_FEED)
+    if ended and known[-1] != _LINE_FEED:  # the last line of a log that was cut
+        ends = np.append(ends, filled)
+    starts = np.zeros(len(ends), np.int64)
+    starts[1:] = ends[:-1] + 1
+    heads = heads_of(text, starts, head)
+    if heads is None:
+        raise _NotPlain
+    if ended:
+        return _Block(text, filled, starts, ends, heads)
+    if not len(heads.places) or not heads.places[-1]:
         return None
-    foreign = np.zeros(len(starts), np.bool_)
-    foreign[np.searchsorted(ends, np.flatnonzero(bytes_ >= 128))] = True
-    maybe_head = foreign.copy()
-    filled = ends > starts
-    first = bytes_[starts[filled]]
-    maybe_head[filled] |= (first >= ord("0")) & (first <= ord("9"))
-    odd = np.flatnonzero(maybe_head & ~is_head)
-    if len(odd) > _MOST_ODD:
-        return None
-    wanted = search.lines(block, ends) | foreign
-    texts = tuple(bytes(block[starts[one] : ends[one]]) for one in odd)
-    return _Part(len(ends), heads, np.flatnonzero(is_head), times, loud[is_head], np.flatnonzero(wanted), texts)
+    line, size = int(heads.lines[-1]), int(heads.places[-1])
+    return _Block(text, size, starts[:line], ends[:line], heads.without_last())
 
 
-def _heads(text: NDArray[np.uint8], starts: Ints, ends: Ints, head: FixedHead) -> tuple[Bools, Bools]:
-    """Which lines open an entry, and which of them are of a level that is told for itself."""
-    is_head = ends - starts >= _STAMP + min(map(len, head.levels))
-    loud = np.zeros(len(starts), np.bool_)
-    candidates = np.flatnonzero(is_head)
-    for place, mark in _MARKS:
-        candidates = candidates[text[starts[candidates] + place] == ord(mark)]
-    for place in _DIGITS:
-        digits = text[starts[candidates] + place]
-        candidates = candidates[(digits >= 48) & (digits <= 57)]
-    is_head[:] = False
-    for level in head.levels:
-        fitting = candidates[ends[candidates] - starts[candidates] >= _STAMP + len(level)]
-        for place, letter in enumerate(level):
-            fitting = fitting[text[starts[fitting] + _STAMP + place] == ord(letter)]
-        behind = starts[fitting] + _STAMP + len(level)
-        at_end = behind == ends[fitting]
-        follows = text[np.minimum(behind, len(text) - 1)]
-        fitting = fitting[at_end | (follows == ord(" "))]
-        is_head[fitting] = True
-        loud[fitting] = level not in head.quiet
-    return is_head, loud
+_FIRST_FOREIGN = 128
 
 
-def _times(text: NDArray[np.uint8], heads: Ints) -> Ints | None:
-    """Microseconds since 1970; None: a stamp is of no day or time that exists, or of a year that none is written in."""
-    digits = [text[heads + place].astype(np.int64) - 48 for place in _DIGITS]
-
-    def number(first: int, count: int) -> Ints:
-        value: Ints = digits[first]
-        for digit in digits[first + 1 : first + count]:
-            value = value * 10 + digit
-        return value
-
-    year, month, day = number(0, 4), number(4, 2), number(6, 2)
-    hour, minute, second, micro = number(8, 2), number(10, 2), number(12, 2), number(14, 6)
-    sound = (year >= _FIRST_YEAR) & (year <= _LAST_YEAR) & (month >= 1) & (month <= 12) & (day >= 1)
-    if not (sound & (hour <= 23) & (minute <= 59) & (second <= 59)).all():
-        return None
-    months = (year - 1970) * 12 + month - 1
-    begins = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
-    following = (months + 1).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
-    if (day > following - begins).any():
-        return None
-    seconds = (begins + day - 1) * 86_400 + hour * 3600 + minute * 60 + second
-    found: Ints = seconds * 1_000_000 + micro
+def _foreign(block: _Block) -> Bools:
+    """Which lines hold anything beyond ASCII."""
+    found = np.zeros(len(block.starts), np.bool_)
+    text = block.text[: block.size]
+    if text.max() >= _FIRST_FOREIGN:
+        found[np.searchsorted(block.ends, np.flatnonzero(text >= _FIRST_FOREIGN))] = True
     return found
 
 
-def _together(
-    parts: list[tuple[int, int, _Part]], size: int, lines: int, odd: tuple[bytes, ...], longest_entry: int
-) -> Selected | None:
-    starts = np.concatenate([start + part.heads for start, _, part in parts])
-    if not len(starts):
-        return None
-    head_lines = np.concatenate([line + part.head_lines for _, line, part in parts])
-    times = np.concatenate([part.times for _, _, part in parts])
-    loud = np.concatenate([part.loud for _, _, part in parts])
-    wanted_lines = np.concatenate([line + part.wanted_lines for _, line, part in parts])
+def _odd_lines(block: _Block) -> Iterator[bytes]:
+    """See `select`."""
+    first = block.text[block.starts]
+    maybe_head = (first >= ord("0")) & (first <= ord("9"))
+    maybe_head |= _foreign(block)
+    maybe_head[block.heads.lines] = False
+    for line in np.flatnonzero(maybe_head)[: MOST_ODD + 1].tolist():
+        yield block.text[block.starts[line] : block.ends[line]].tobytes()
+
+
+# ---- entries ----
+
+
+@dataclass(slots=True)
+class _Part:
+    """The entries of a block: where each starts, and behind them where the last one ends; the first line of each.
+
+    ``times`` are microseconds since 1970, of the ``timed``. ``chosen``: which are rows.
+    """
+
+    text: Bytes
+    starts: Ints
+    lines: Ints
+    times: Ints
+    timed: Bools
+    chosen: Bools
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def entry(self, number: int) -> bytes:
+        return self.text[self.starts[number] : self.starts[number + 1]].tobytes()
+
+
+def _look_at(block: _Block, search: LineSearch, longest_entry: int) -> _Part:
+    heads = block.heads
+    starts, lines, times, chosen = heads.places, heads.lines, heads.times, heads.loud
     timed = np.ones(len(starts), np.bool_)
-    if starts[0]:  # lines before the first head are an entry without a time
-        starts, head_lines = np.insert(starts, 0, 0), np.insert(head_lines, 0, 0)
-        times, loud, timed = np.insert(times, 0, 0), np.insert(loud, 0, True), np.insert(timed, 0, False)
-    bounds = np.append(starts, size)
+    if not len(starts) or starts[0]:  # lines before the first head are an entry without a time
+        starts, lines = np.insert(starts, 0, 0), np.insert(lines, 0, 0)
+        times, chosen, timed = np.insert(times, 0, 0), np.insert(chosen, 0, True), np.insert(timed, 0, False)
+    wanted = search.lines(block.text.data[: block.size], block.ends) | _foreign(block)
+    chosen[np.searchsorted(lines, np.flatnonzero(wanted), side="right") - 1] = True
+    bounds = np.append(starts, block.size)
     if (np.diff(bounds) > longest_entry).any():
-        return None
-    wanted = loud
-    wanted[np.searchsorted(head_lines, wanted_lines, side="right") - 1] = True
-    chosen = wanted | _bounding(times, timed)
-    beside = np.flatnonzero(_with_neighbours(chosen) & ~chosen)
-    return Selected(np.flatnonzero(chosen), beside, bounds, head_lines + 1, lines, times, timed, odd)
+        raise _NotPlain
+    return _Part(block.text, bounds, np.append(lines, len(block.starts)), times, timed, chosen)
+
+
+@dataclass(slots=True)
+class _Walk:
+    """What was selected so far, and the parts whose entries may yet be the last of the log, or stand beside a row.
+
+    ``bounds``: the first and the last time; ``before``: the last entry with a time. Of what is settled ``entries``,
+    ``lines`` and ``size`` (bytes) are counts; ``latest``: whether the last of its entries are rows.
+    """
+
+    waiting: deque[_Part] = field(default_factory=deque)
+    rows: _Told = field(default_factory=lambda: _Told())
+    beside: _Told = field(default_factory=lambda: _Told())
+    passed_timed: int = 0
+    passed_times: list[pl.Series] = field(default_factory=list)
+    entries: int = 0
+    lines: int = 0
+    size: int = 0
+    latest: Bools = field(default_factory=lambda: np.zeros(0, np.bool_))
+    before: tuple[_Part, int] | None = None
+    bounds: tuple[int, int] | None = None
+
+    def add(self, part: _Part) -> None:
+        """The next entries."""
+        if not self.entries and not self.waiting:
+            part.chosen[: 1 + BESIDE] = True
+        self._bound(part)
+        self.waiting.append(part)
+        behind = sum(map(len, self.waiting)) - len(self.waiting[0])
+        while behind >= max(LAST_ENTRIES, BESIDE) and len(self.waiting) > 1:
+            self._settle()
+            behind -= len(self.waiting[0])
+
+    def _bound(self, part: _Part) -> None:
+        """Rows are also the entries of the first and the last time, and those between which the clock went back."""
+        places = np.flatnonzero(part.timed)
+        known = part.times[places]
+        if not len(known):
+            return
+        first, last = int(np.argmin(known)), len(known) - 1 - int(np.argmax(known[::-1]))
+        if self.bounds is None or known[first] < self.bounds[0]:
+            part.chosen[places[first]] = True
+        if self.bounds is None or known[last] >= self.bounds[1]:
+            part.chosen[places[last]] = True
+        lowest, highest = self.bounds or (int(known[first]), int(known[last]))
+        self.bounds = min(lowest, int(known[first])), max(highest, int(known[last]))
+        back = np.flatnonzero(np.diff(known) < 0)
+        part.chosen[places[back]] = True
+        part.chosen[places[back + 1]] = True
+        if self.before is not None and known[0] < self.before[0].times[self.before[1]]:
+            self.before[0].chosen[self.before[1]] = True
+            part.chosen[places[0]] = True
+        self.before = part, int(places[-1])
+
+    def _settle(self) -> None:
+        """Nothing more will be known of the first part that waits."""
+        part = self.waiting.popleft()
+        following = [one.chosen[:BESIDE] for one in self.waiting]
+        around = np.concatenate([self.latest, part.chosen, *following])
+        beside = _with_neighbours(around)[len(self.latest) :][: len(part)] & ~part.chosen
+        self.latest = np.concatenate([self.latest, part.chosen])[-BESIDE:]
+        for told, which in ((self.rows, part.chosen), (self.beside, beside)):
+            told.add(part, np.flatnonzero(which), self.entries, self.lines, self.size)
+        left = part.times[part.timed & ~part.chosen]
+        self.passed_timed += len(left)
+        self.passed_times.append(to_the_minute(_moments(left)))
+        self.entries += len(part)
+        self.lines += int(part.lines[-1])
+        self.size += int(part.starts[-1])
+
+    def selected(self, odd: tuple[bytes, ...]) -> Selected | None:
+        """The result, once there are no more entries; None: none of them has a time.
+
+        Raises:
+            UnicodeDecodeError: one is not UTF-8.
+        """
+        if self.bounds is None:
+            return None
+        missing = LAST_ENTRIES
+        for part in reversed(self.waiting):
+            part.chosen[max(0, len(part) - missing) :] |= missing > 0
+            missing -= min(missing, len(part))
+        while self.waiting:
+            self._settle()
+        return Selected(
+            entries=self.rows.places(),
+            lines=self.rows.physical_lines(),
+            times=self.rows.moments(),
+            beside=self.beside.whole(),
+            passed=self.entries - len(self.rows.texts),
+            passed_timed=self.passed_timed,
+            passed_times=to_the_minute(pl.concat(self.passed_times)),
+            line_count=self.lines,
+            size=self.size,
+            odd_lines=odd,
+        )
 
 
 def _with_neighbours(wanted: Bools) -> Bools:
@@ -211,62 +319,83 @@ def _with_neighbours(wanted: Bools) -> Bools:
     return found
 
 
-def _bounding(times: Ints, timed: Bools) -> Bools:
-    """The first entries and the last, those of the first and the last time, those between which the clock went back."""
-    found = np.zeros(len(times), np.bool_)
-    found[: 1 + BESIDE] = True
-    found[-LAST_ENTRIES:] = True
-    places = np.flatnonzero(timed)
-    known = times[places]
-    found[places[np.argmin(known)]] = True
-    found[places[len(known) - 1 - np.argmax(known[::-1])]] = True
-    back = np.flatnonzero(np.diff(known) < 0)
-    found[places[back]] = True
-    found[places[back + 1]] = True
-    return found
+def _moments(times: Ints) -> pl.Series:
+    return pl.from_epoch(pl.Series("@timestamp", times, pl.Int64), time_unit="us").dt.replace_time_zone("UTC")
 
 
-def beside_of(data: bytes, selected: Selected) -> pl.DataFrame:
-    """The entries beside the selected ones, as a reader sees them: place, first line, time (UTC), text.
+@dataclass(slots=True)
+class _Told:
+    """Entries with their texts: place among all, first line (1-based), offset, length, time."""
 
-    Raises:
-        UnicodeDecodeError: one is not UTF-8.
-    """
-    bounds, places = selected.starts, selected.beside
-    texts = [data[bounds[one] : bounds[one + 1]].removesuffix(b"\n").decode() for one in places.tolist()]
-    times = pl.Series(selected.times[places], dtype=pl.Int64)  # what has no time is always a row
-    return pl.DataFrame(
-        {
-            "event.sequence": places,
-            "log.line": selected.first_lines[places],
-            "@timestamp": pl.from_epoch(times, time_unit="us").dt.replace_time_zone("UTC"),
-            "event.original": pl.Series(texts, dtype=pl.String),
+    numbers: dict[str, list[Ints]] = field(default_factory=dict)
+    timed: list[Bools] = field(default_factory=list)
+    texts: list[bytes] = field(default_factory=list)
+
+    def add(self, part: _Part, which: Ints, entries: int, lines: int, offset: int) -> None:
+        """Entries of a part before which there are so many entries, lines and bytes."""
+        told = {
+            "entries": which + entries,
+            "lines": part.lines[which] + lines + 1,
+            "offsets": part.starts[which] + offset,
+            "times": part.times[which],
         }
-    )
+        for name, numbers in told.items():
+            self.numbers.setdefault(name, []).append(numbers)
+        self.timed.append(part.timed[which])
+        whole, starts, ends = part.text.data, part.starts[which].tolist(), part.starts[which + 1].tolist()
+        self.texts += [bytes(whole[start:end]) for start, end in zip(starts, ends, strict=True)]
 
+    def places(self) -> pl.Series:
+        """Those of the entries among all of the log."""
+        return pl.Series("event.sequence", self._of_all("entries"), pl.Int64)
 
-def lines_of(data: bytes, selected: Selected) -> pl.DataFrame:
-    """The physical lines of the selected entries: ``line``, ``offset``, ``length`` (line end included), ``text``.
+    def moments(self) -> pl.Series:
+        """The times of the entries (UTC)."""
+        return _moments(self._of_all("times")).set(~pl.Series(np.concatenate(self.timed)), None)
 
-    Raises:
-        UnicodeDecodeError: one is not UTF-8.
-    """
-    numbers: list[int] = []
-    offsets: list[int] = []
-    lengths: list[int] = []
-    texts: list[str] = []
-    bounds = selected.starts
-    for entry in selected.entries.tolist():
-        offset = int(bounds[entry])
-        number = int(selected.first_lines[entry])
-        for piece in data[offset : int(bounds[entry + 1])].splitlines(keepends=True):
-            numbers.append(number)
-            offsets.append(offset)
-            lengths.append(len(piece))
-            texts.append(piece.removesuffix(b"\n").decode())
-            number += 1
-            offset += len(piece)
-    return pl.DataFrame(
-        {"line": numbers, "offset": offsets, "length": lengths, "text": texts},
-        schema={"line": pl.Int64, "offset": pl.Int64, "length": pl.Int64, "text": pl.String},
-    )
+    def _of_all(self, name: str) -> Ints:
+        return np.concatenate(self.numbers[name])
+
+    def whole(self) -> pl.DataFrame:
+        """The entries, as a reader sees them.
+
+        Raises:
+            UnicodeDecodeError: one is not UTF-8.
+        """
+        texts = [text.removesuffix(b"\n").decode() for text in self.texts]
+        return pl.DataFrame(
+            {
+                "event.sequence": self.places(),
+                "log.line": pl.Series(self._of_all("lines"), dtype=pl.Int64),
+                "@timestamp": self.moments(),
+                "event.original": pl.Series(texts, dtype=pl.String),
+            }
+        )
+
+    def physical_lines(self) -> pl.DataFrame:
+        """Their lines: ``line``, ``offset``, ``length`` (line end included), ``text``.
+
+        Raises:
+            UnicodeDecodeError: one is not UTF-8.
+        """
+        joined = b"".join(self.texts)
+        pieces = joined.split(b"\n")
+        texts = joined.decode().split("\n")
+        if not pieces[-1]:  # nothing stands behind the last line end
+            pieces.pop()
+            texts.pop()
+        lengths = np.fromiter(map(len, pieces), np.int64, len(pieces)) + 1
+        lengths[-1] -= not joined.endswith(b"\n")
+        places = np.cumsum(lengths) - lengths  # as if nothing stood between the entries
+        sizes = np.fromiter(map(len, self.texts), np.int64, len(self.texts))
+        entries = np.cumsum(sizes) - sizes
+        first = np.searchsorted(places, entries)
+        entry = np.repeat(np.arange(len(entries)), np.diff(np.append(first, len(places))))
+        return pl.DataFrame(
+            {
+                "line": self._of_all("lines")[entry] + np.arange(len(places)) - first[entry],
+                "offset": self._of_all("offsets")[entry] + places - entries[entry],
+                "length": lengths,
+                "text": pl.Series(texts, dtype=pl.String),
+            },
+        )

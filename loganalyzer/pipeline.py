@@ -20,7 +20,7 @@ from loganalyzer.facts.clock_facts import zone_notes
 from loganalyzer.facts.clock_years import with_years
 from loganalyzer.facts.machines import other_machines
 from loganalyzer.facts.rotation import part_of
-from loganalyzer.intake import Archive, Limits, Skipped, walk
+from loganalyzer.intake import Archive, Limits, LongLeaf, Skipped, walk_in_pieces
 from loganalyzer.intake.layout import Layout, place, recognise_layout, relative
 from loganalyzer.known_files import is_private, known_file
 from loganalyzer.near_misses import near_misses
@@ -28,7 +28,7 @@ from loganalyzer.parser import ParseContext, Parsed, Selection
 from loganalyzer.parser_agent import with_borrowed_agent_lines
 from loganalyzer.plugins import GROUPS, check_switch, installed, watch
 from loganalyzer.redact import Redactor, is_secret_file, redact_report
-from loganalyzer.registry import Choice, Recognised, parsers
+from loganalyzer.registry import Choice, Recognised, parsers, recognise
 from loganalyzer.report.build import build_body
 from loganalyzer.report.model import (
     Bundle,
@@ -266,8 +266,7 @@ def _judge(
     long_log: int | None,
 ) -> Judged:
     rules = rules_with(options.rules, rule_packs())
-    selection = None if long_log is None else selection_for(rules.rules, load_tables(), long_log)
-    reading = read(inputs, options, stdin, report_progress, selection)
+    reading = read(inputs, options, stdin, report_progress, selection_for(rules.rules, load_tables()), long_log)
     report_progress("matching", "", 0)
     catalogue = load_catalogue()
     derived = derive(reading.frames, load_tables(), reading.damaged, reading.torn)
@@ -289,20 +288,23 @@ def read(
     stdin: BinaryIO | None,
     progress: Progress,
     selection: Selection | None = None,
+    long_log: int | None = None,
 ) -> Reading:
-    """Walks, recognises and parses, the same file once; one leaf's bytes are in memory at a time.
+    """Walks, recognises and parses, the same file once; one leaf's bytes are in memory at a time, or a part of them.
 
-    ``selection``: what will be asked of long logs; None: their rows are those of all events.
+    ``selection``: what will be asked of logs of more bytes than ``long_log``, or than may be held; None: rows are made
+    of all events, and what cannot be held is skipped.
     """
     context = ParseContext(options.time_zone, selection)
     found = _Leaves(len(inputs) > 1)
     skipped: list[Skipped] = []
     archives: list[Archive] = []
     known = [path for parser in parsers() for path in parser.paths]
-    for item in walk(inputs, options.limits, stdin, known):
-        if isinstance(item, Source):
-            progress("reading", item.path, item.size)
-            found.add(item, context, options.choices)
+    most = options.limits.max_member_memory if long_log is None else long_log
+    for item in walk_in_pieces(inputs, None if selection is None else most, options.limits, stdin, known):
+        if isinstance(item, Source | LongLeaf):
+            progress("reading", item.path, item.size or 0)
+            skipped += found.add(item, context, options.choices)
         elif isinstance(item, Archive):
             archives.append(item)
         else:
@@ -328,20 +330,36 @@ class _Leaves:
         self._by_hash: dict[str, list[Leaf]] = defaultdict(list)
         self._repeated: list[tuple[str, str]] = []
 
-    def add(self, source: Source, context: ParseContext, choices: Sequence[Choice]) -> None:
-        """Parses the source, unless the same bytes were read from the same place of the disk.
+    def add(self, item: Source | LongLeaf, context: ParseContext, choices: Sequence[Choice]) -> list[Skipped]:
+        """Parses it, unless the same bytes were read from the same place of the disk; what of it had to be left out.
 
         The one with the longest path on its disk stays, of these the first by name, in whatever order they come.
         """
-        equal = self._by_hash[source.sha256]
-        kept = self._same(source.path, source.sha256) if source.size else None
-        if kept is not None and self._order(kept.path) <= self._order(source.path):
-            self._repeated.append((source.path, source.sha256))
+        if isinstance(item, LongLeaf):
+            leaf = _long_leaf(item, context, choices)
+            if item.stopped is not None:
+                return [item.stopped]
+            if leaf is not None:
+                self._keep(leaf.path, leaf.size, leaf.sha256, lambda: leaf)
+                return []
+            whole = item.whole()
+            if isinstance(whole, Skipped):
+                return [whole]
+            item = whole
+        source = item
+        self._keep(source.path, source.size, source.sha256, lambda: _leaf(source, context, choices))
+        return []
+
+    def _keep(self, path: str, size: int, sha256: str, leaf: Callable[[], Leaf]) -> None:
+        equal = self._by_hash[sha256]
+        kept = self._same(path, sha256) if size else None
+        if kept is not None and self._order(kept.path) <= self._order(path):
+            self._repeated.append((path, sha256))
             return
         if kept is not None:
             equal.remove(kept)
-            self._repeated.append((kept.path, source.sha256))
-        equal.append(_leaf(source, context, choices))
+            self._repeated.append((kept.path, sha256))
+        equal.append(leaf())
 
     def read(self) -> list[Leaf]:
         """The leaves that were read."""
@@ -366,10 +384,24 @@ class _Leaves:
 
 def _leaf(source: Source, context: ParseContext, choices: Sequence[Choice]) -> Leaf:
     found = read_source(source, context, choices)
-    parsed = found.parsed
-    if parsed is not None and source.damage is not None:
-        parsed = replace(parsed, damage=(*parsed.damage, source.damage))
+    parsed = None if found.parsed is None else _with_damage(found.parsed, source.damage)
     return Leaf(source.path, source.size, source.sha256, found.recognised, parsed, source.ends_torn, found.blocks)
+
+
+def _long_leaf(long: LongLeaf, context: ParseContext, choices: Sequence[Choice]) -> Leaf | None:
+    """A leaf that was read in pieces; None: it must be read whole."""
+    source = long.source
+    recognised = recognise(Source(source.path, source.head), choices)
+    parse_long = None if recognised is None else getattr(recognised.parser, "parse_long", None)
+    parsed: Parsed | None = None if parse_long is None else parse_long(source, context)
+    if parsed is None:
+        return None
+    parsed = _with_damage(parsed, long.damage)
+    return Leaf(source.path, source.size, source.sha256, recognised, parsed, source.ends_torn)
+
+
+def _with_damage(parsed: Parsed, damage: str | None) -> Parsed:
+    return parsed if damage is None else replace(parsed, damage=(*parsed.damage, damage))
 
 
 def _with_years(leaves: Sequence[Leaf], context: ParseContext) -> list[Leaf]:

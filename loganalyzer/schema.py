@@ -105,12 +105,14 @@ class LogSource:
 class PassedOver:
     """Entries of a long log that are not among the rows, for nothing asks what they say.
 
-    ``path`` is as in ``log.file.path``; ``times`` are those that they have (UTC), in the order of the file. ``beside``:
-    those of them that stand beside a row, with ``event.sequence``, ``log.line``, ``@timestamp`` and ``event.original``.
+    ``path`` is as in ``log.file.path``; ``timed``: how many of them have a time, ``times``: these (UTC), as
+    `to_the_minute` has them. ``beside``: those of them that stand beside a row, with ``event.sequence``, ``log.line``,
+    ``@timestamp`` and ``event.original``.
     """
 
     path: str
     count: int
+    timed: int
     times: pl.Series
     beside: pl.DataFrame
 
@@ -134,14 +136,21 @@ class EventFrame:
         return self.rows.height + sum(one.count for one in self.passed)
 
     def times(self) -> Mapping[str, pl.Series]:
-        """The known times of all events, sorted, by the path of their file."""
+        """The known times of all events by the path of their file, as `to_the_minute` has them."""
         found: dict[str, list[pl.Series]] = {}
         known = self.rows.select("log.file.path", "@timestamp").drop_nulls()
         for (path,), rows in known.group_by("log.file.path", maintain_order=True):
             found.setdefault(str(path), []).append(rows["@timestamp"])
         for one in self.passed:
             found.setdefault(one.path, []).append(one.times.alias("@timestamp"))
-        return {path: pl.concat(parts).sort() for path, parts in found.items()}
+        return {path: to_the_minute(pl.concat(parts)) for path, parts in found.items()}
+
+
+def to_the_minute(times: pl.Series) -> pl.Series:
+    """Of times those that tell all that lasts longer than a minute: the first and the last of each minute, sorted."""
+    ordered = times.sort()
+    minute = ordered.to_physical() // 60_000_000
+    return ordered.filter((minute != minute.shift()).fill_null(True) | (minute != minute.shift(-1)).fill_null(True))
 
 
 def conform(rows: pl.DataFrame, **constants: str | None) -> pl.DataFrame:

@@ -36,8 +36,8 @@ _OF_THE_ENTRY = frozenset(
 LONG = 4 << 20
 
 
-def selection_for(rules: Sequence[Rule], tables: Tables, longer_than: int) -> Selection:
-    """What these rules and tables ask; ``longer_than`` in bytes."""
+def selection_for(rules: Sequence[Rule], tables: Tables) -> Selection:
+    """What these rules and tables ask."""
 
     @cache
     def texts(logsource: LogSource) -> frozenset[str] | None:
@@ -47,7 +47,7 @@ def selection_for(rules: Sequence[Rule], tables: Tables, longer_than: int) -> Se
         ]
         return frozenset().union(*asked) if all(asked) else None
 
-    return Selection(longer_than, texts)
+    return Selection(texts)
 
 
 #: The log sources whose long logs are read in part.

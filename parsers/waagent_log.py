@@ -15,9 +15,11 @@ from loganalyzer.clock import between_neighbours, name_offset, nearest_offset, z
 from loganalyzer.parser import (
     HEAD_SIZE,
     Claim,
+    Entries,
     FixedHead,
     Grammar,
     LogSource,
+    LongSource,
     ParseContext,
     Parsed,
     Parser,
@@ -92,8 +94,15 @@ class WaagentLog:
     def parse(self, source: Source, context: ParseContext) -> Parsed:
         """One frame. Local stamps are read in the given zone, else by an offset measured in the log, else as UTC."""
         has_times = re.search(ANY_HEAD, text_head(source.data[:HEAD_SIZE]), re.MULTILINE) is not None
+        entries = read_entries(source, GRAMMARS if has_times else (*GRAMMARS, *BARE_AGENT_GRAMMARS), context)
+        return self._parsed(source, entries, context)
+
+    def parse_long(self, source: LongSource, context: ParseContext) -> Parsed | None:
+        """The same of a log that is all of the latest era, with rows for what is asked; None: it is not."""
         entries = read_selected(source, GRAMMARS, context, self.logsource, HEAD, frozenset({ENCODED}))
-        entries = entries or read_entries(source, GRAMMARS if has_times else (*GRAMMARS, *BARE_AGENT_GRAMMARS), context)
+        return None if entries is None else self._parsed(source, entries, context)
+
+    def _parsed(self, source: Source | LongSource, entries: Entries, context: ParseContext) -> Parsed:
         rows = entries.rows if context.time_zone else _measure_local_offset(entries.rows)
         rows = rows.with_columns(
             pl.col("thread").alias("process.thread.name"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import random
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -17,22 +19,22 @@ from loganalyzer import near_misses, parser_long_log
 from loganalyzer.cli import run
 from loganalyzer.facts import load_tables
 from loganalyzer.literal_search import line_search
-from loganalyzer.parser import ParseContext, Selection
+from loganalyzer.parser import HEAD_SIZE, ParseContext, Selection
 from loganalyzer.pipeline import ScanOptions, scan
 from loganalyzer.registry import parsers
 from loganalyzer.report.json_report import to_json
 from loganalyzer.required_text import texts_of_regex
-from loganalyzer.schema import EventFrame, LogSource
+from loganalyzer.schema import EventFrame, LogSource, to_the_minute
 from loganalyzer.selection import selection_for, without_text
 from loganalyzer.sigma.ir import leaves
 from loganalyzer.sigma.load import load_rules
 from loganalyzer.signatures_in_use import builtin_rules
-from loganalyzer.source import Source
+from loganalyzer.source import LongSource, Source
 from sample_logs import linux_bundles
 
 BUNDLES = sorted(path for path in (Path(linux_bundles.__file__).parent / "bundles").iterdir() if "linux" in path.name)
 AGENT = LogSource("linux", "waagent")
-agent_log = next(parser for parser in parsers() if parser.name == "waagent_log")
+agent_log: Any = next(parser for parser in parsers() if parser.name == "waagent_log")
 WANTED = frozenset({"snapshot failed", "goal"})
 
 
@@ -44,8 +46,11 @@ def few_last_entries(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def frame_of(data: bytes, texts: frozenset[str] | None) -> EventFrame:
-    selection = None if texts is None else Selection(0, lambda logsource: texts)
-    (frame,) = agent_log.parse(Source("var/log/waagent.log", data), ParseContext(selection=selection)).frames
+    """The frame of a log, read for the sake of some texts where it can be; None: of all of it."""
+    context = ParseContext(selection=None if texts is None else Selection(lambda logsource: texts))
+    source = LongSource("var/log/waagent.log", data[:HEAD_SIZE], io.BytesIO(data).readinto)
+    parsed = agent_log.parse_long(source, context) or agent_log.parse(Source(source.path, data), context)
+    frame: EventFrame = parsed.frames[0]
     return frame
 
 
@@ -156,7 +161,8 @@ def check_selection(pieces: list[bytes], block: int) -> None:
     assert not left["message"].str.to_lowercase().str.contains_any(sorted(WANTED)).any()
     assert left["payload"].null_count() == left.height
     for one in part.passed:
-        assert one.times.to_list() == left["@timestamp"].drop_nulls().to_list()
+        assert one.times.to_list() == to_the_minute(left["@timestamp"].drop_nulls()).to_list()
+        assert one.timed == left["@timestamp"].drop_nulls().len()
         names = ["log.line", "@timestamp", "event.original"]
         told = left.filter(pl.col("event.sequence").is_in(one.beside["event.sequence"].to_list()))
         assert one.beside.select(names).equals(told.select(names))
@@ -221,7 +227,7 @@ def test_whatever_a_regex_of_ours_fits_holds_one_of_its_texts() -> None:
 
 
 def test_everything_that_is_asked_of_the_agents_log_has_a_text() -> None:
-    texts = selection_for(builtin_rules().rules, load_tables(), 0).texts(AGENT)
+    texts = selection_for(builtin_rules().rules, load_tables()).texts(AGENT)
     assert texts is not None
     assert len(texts) > 300
     assert without_text(builtin_rules().rules) == []
@@ -239,7 +245,7 @@ def test_a_rule_that_asks_for_no_text_is_told_and_makes_long_logs_be_read_whole(
     assert run(["signatures", "lint", "-r", str(rule)]) == 0
     assert "Any short word: no text is known" in " ".join(capsys.readouterr().err.split())
     own = load_rules({"rule.yml": rule.read_text()}).rules
-    assert selection_for([*builtin_rules().rules, *own], load_tables(), 0).texts(AGENT) is None
+    assert selection_for([*builtin_rules().rules, *own], load_tables()).texts(AGENT) is None
 
 
 def reports(path: Path) -> tuple[bytes, bytes]:
@@ -290,14 +296,14 @@ def test_a_scan_of_a_long_log_passes_over_what_nobody_asks_for(tmp_path: Path, m
     log.write_text("".join(agent_lines(6 << 20, 3, 0.01)))
     monkeypatch.setattr(parser_long_log, "LAST_ENTRIES", 5_000)
     frames: list[EventFrame] = []
-    read = agent_log.parse
+    read = agent_log.parse_long
 
-    def seen(source: Source, context: ParseContext) -> object:
+    def seen(source: LongSource, context: ParseContext) -> object:
         parsed = read(source, context)
-        frames.extend(parsed.frames)
+        frames.extend(parsed.frames if parsed is not None else ())
         return parsed
 
-    monkeypatch.setattr(type(agent_log), "parse", lambda self, source, context: seen(source, context))
+    monkeypatch.setattr(type(agent_log), "parse_long", lambda self, source, context: seen(source, context))
     receipt = scan([tmp_path]).report.receipt
     (frame,) = frames
     assert receipt.events == frame.height

@@ -132,7 +132,7 @@ def _source_zones(frame: EventFrame) -> Iterator[dict[str, Any]]:
         found[key] += [*by_time.head(1).to_dicts(), *by_time.tail(1).to_dicts()]
         counts[key] += own.height
     for one in frame.passed:  # they stand between others of their log, and tell their zone as those do
-        counts[(one.path, zone_of(None))] += len(one.times)
+        counts[(one.path, zone_of(None))] += one.timed
     for (_, zone), ends in found.items():
         ends.sort(key=lambda row: row["@timestamp"])
         yield {**_row(CLOCK_ZONE, ends, zone, None), "count": counts[(_, zone)]}
@@ -254,7 +254,7 @@ def _jump(row: dict[str, Any], jump: timedelta, how: str) -> dict[str, Any]:
 def _steps_back(frame: EventFrame) -> Iterator[dict[str, Any]]:
     """Where a stamp lies before the one above it, of the same file and read in the same way."""
     group = ["log.file.path", "time.assumed"]
-    passed = {one.path: len(one.times) for one in frame.passed}
+    passed = {one.path: one.timed for one in frame.passed}
     ordered = frame.rows.filter(pl.col("@timestamp").is_not_null()).sort(
         "log.file.path", "event.sequence", maintain_order=True
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from loganalyzer.facts.hits import Hit, Sightings, derived_frame
+from loganalyzer.facts.hits import Hit, Sightings, derived_frame, hits_in, value_of
 from loganalyzer.facts.tables import FactRow
 from loganalyzer.schema import EventFrame, LogSource
 
@@ -42,12 +42,35 @@ def fact_frames(events: Sightings, table: Sequence[FactRow]) -> list[EventFrame]
     rows: dict[LogSource, list[dict[str, Any]]] = defaultdict(list)
     for entry in table:
         source = LogSource(entry.pattern.logsource.product, entry.pattern.logsource.service, "fact")
-        rows[source].extend(_row(entry.fact, hit, count) for hit, count in _kept(events.find(entry.pattern), entry))
+        rows[source].extend(_row(entry.fact, hit, count) for hit, count in _kept(events, entry))
     return [derived_frame(source, own, FACT_COLUMNS) for source, own in sorted(rows.items()) if own]
 
 
-def _kept(hits: list[Hit], entry: FactRow) -> list[tuple[Hit, int]]:
+#: What hits differ in of which each is kept.
+_DISTINCT = ("value", "object")
+_OWN = [f"own.{name}" for name in _DISTINCT]
+
+
+def _kept(events: Sightings, entry: FactRow) -> list[tuple[Hit, int]]:
     """The hits that become rows, with the number of hits each stands for."""
+    if entry.pattern.each is not None:
+        return _kept_of(events.find(entry.pattern), entry)
+    parts = events.rows(entry.pattern)
+    if not parts:
+        return []
+    values = [value_of(entry.pattern, name).alias(f"own.{name}") for name in _DISTINCT]
+    rows = pl.concat(parts, how="vertical_relaxed").sort("@timestamp", nulls_last=True, maintain_order=True)
+    rows = rows.with_columns(*values, pl.lit(rows.height).alias("own.count"))
+    if entry.keep == "each":
+        rows = rows.with_columns(pl.len().over(_OWN).alias("own.count")).unique(_OWN, keep="first", maintain_order=True)
+    else:
+        known = rows.filter(pl.col("@timestamp").is_not_null())
+        rows = rows.head(1) if entry.keep == "first" else (known if known.height else rows).tail(1)
+    return list(zip(hits_in(rows, entry.pattern), rows["own.count"], strict=True))
+
+
+def _kept_of(hits: list[Hit], entry: FactRow) -> list[tuple[Hit, int]]:
+    """The same where an event may be several hits."""
     if not hits:
         return []
     in_time = sorted(enumerate(hits), key=lambda pair: (pair[1].time is None, pair[1].time or _NEVER, pair[0]))

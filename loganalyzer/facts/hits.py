@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -73,7 +73,7 @@ class Sightings:
 
     def find(self, pattern: Pattern) -> list[Hit]:
         """All events that fit, in frame and file order."""
-        return [hit for rows in self.rows(pattern) for row in rows.iter_rows(named=True) for hit in _hits(row, pattern)]
+        return [hit for rows in self.rows(pattern) for hit in hits_in(rows, pattern)]
 
     def rows(self, pattern: Pattern) -> tuple[pl.DataFrame, ...]:
         """All events that fit, frame by frame in file order, with the columns that `hit_of` reads."""
@@ -103,6 +103,22 @@ def _searched(frames: Sequence[EventFrame], patterns: Iterable[Pattern]) -> dict
             if mask.any():
                 found[key] = (*found[key], _taken(frame.rows.filter(mask), pattern))
     return found
+
+
+def hits_in(rows: pl.DataFrame, pattern: Pattern) -> Iterator[Hit]:
+    """The events of rows of `Sightings.rows`; one of them may be several where the pattern looks for ``each``."""
+    for row in rows.iter_rows(named=True):
+        for groups_of_one in _places(row, pattern):
+            yield hit_of(row, {**groups_of_one, **(row["columns"] or {}), **pattern.values})
+
+
+def value_of(pattern: Pattern, name: str) -> pl.Expr:
+    """The value of this name that the events of rows of `Sightings.rows` have, where there is no ``each``."""
+    if name in pattern.values:
+        return pl.lit(pattern.values[name], dtype=pl.String)
+    if name in pattern.columns:
+        return pl.col("columns").struct.field(name)
+    return pl.col("groups").struct.field(name) if f"(?P<{name}>" in pattern.regex else pl.lit(None, dtype=pl.String)
 
 
 def find(frames: Sequence[EventFrame], pattern: Pattern) -> list[Hit]:
@@ -142,11 +158,6 @@ def _taken(rows: pl.DataFrame, pattern: Pattern) -> pl.DataFrame:
         text.alias("text"),
         pl.struct(taken_columns).alias("columns") if taken_columns else pl.lit(None).alias("columns"),
     )
-
-
-def _hits(row: Mapping[str, Any], pattern: Pattern) -> Iterable[Hit]:
-    for groups_of_one in _places(row, pattern):
-        yield hit_of(row, {**groups_of_one, **(row["columns"] or {}), **pattern.values})
 
 
 def hit_of(row: Mapping[str, Any], values: Mapping[str, str | None]) -> Hit:

@@ -21,6 +21,7 @@ from loganalyzer.errors import BundleError, Location, UsageError
 from loganalyzer.intake.decoders import HEAD_SIZE, NOT_READ, content_name, decompressed, kind_of
 from loganalyzer.intake.items import Archive, Skipped
 from loganalyzer.intake.limits import Limits
+from loganalyzer.intake.long_leaf import LongLeaf
 from loganalyzer.intake.members import Member
 from loganalyzer.intake.names import UniqueNames, inside, printable
 from loganalyzer.intake.places import WHOLE_DISK, Places, is_whole_disk, places
@@ -31,6 +32,7 @@ from loganalyzer.intake.zips import zip_members
 from loganalyzer.source import Source
 
 Item: TypeAlias = Source | Skipped | Archive
+Found: TypeAlias = Item | LongLeaf
 
 STDIN = "-"
 _LEAVES = "path leaves the bundle"
@@ -57,9 +59,27 @@ def walk(
         UsageError: no input, an empty path, or ``-`` twice or without ``stdin``.
         BundleError: an input does not exist, or there is not a single byte in the inputs.
     """
+    for item in walk_in_pieces(inputs, None, limits, stdin, known):
+        yield item.whole() if isinstance(item, LongLeaf) else item
+
+
+def walk_in_pieces(
+    inputs: Sequence[str | os.PathLike[str]],
+    long: int | None,
+    limits: Limits | None = None,
+    stdin: BinaryIO | None = None,
+    known: Sequence[str] = (),
+) -> Iterator[Found]:
+    """As `walk`; a file of more than ``long`` bytes comes as a ``LongLeaf``, to be read before the next item is taken.
+
+    ``long`` None: no file does.
+
+    Raises:
+        UsageError, BundleError: as `walk`.
+    """
     paths = [os.fspath(path) for path in inputs]
     _check(paths, stdin)
-    return _inputs(paths, _Walk(limits or Limits(), places(known) if known else None), stdin)
+    return _inputs(paths, _Walk(limits or Limits(), places(known) if known else None, long), stdin)
 
 
 def _check(paths: Sequence[str], stdin: BinaryIO | None) -> None:
@@ -83,10 +103,14 @@ def _is_empty_file(path: str) -> bool:
 
 
 class _Walk:
-    """What a walk knows beside the place where it is: its limits and how much of them is used up, and known places."""
+    """What a walk knows beside the place where it is: its limits and how much of them is used up, and known places.
 
-    def __init__(self, limits: Limits, known: Places | None) -> None:
+    ``long``: see `walk_in_pieces`.
+    """
+
+    def __init__(self, limits: Limits, known: Places | None, long: int | None) -> None:
         self.limits = limits
+        self.long = long
         self.known = known
         self.expansion = Expansion(limits)
         self._members = 0
@@ -107,7 +131,8 @@ class _Node:
     """Some bytes with a name, before anybody knows what they are.
 
     ``inner`` stands before the names of members if this is an archive. ``size``: bytes, as the file system or the
-    archive around it tells, or None. ``depth``: archives around it. ``file``: set if the bytes can be sought.
+    archive around it tells, or None. ``depth``: archives around it. ``file``: set if the bytes can be sought,
+    from ``start`` on.
     """
 
     path: str
@@ -116,13 +141,30 @@ class _Node:
     size: int | None
     depth: int
     file: BinaryIO | None = None
+    start: int = 0
 
     @property
     def known_size(self) -> int:
         return self.stream.given if self.size is None else self.size
 
+    def is_longer_than(self, size: int) -> bool:
+        return self.size > size if self.size is not None else len(self.stream.peek(size + 1)) > size
 
-def _inputs(paths: Sequence[str], walk: _Walk, stdin: BinaryIO | None) -> Iterator[Item]:
+    @property
+    def again(self) -> Callable[[], Stream] | None:
+        """Gives all bytes once more; None: they cannot be sought."""
+        file = self.file
+        if file is None:
+            return None
+
+        def from_start() -> Stream:
+            file.seek(self.start)
+            return file_stream(file)
+
+        return from_start
+
+
+def _inputs(paths: Sequence[str], walk: _Walk, stdin: BinaryIO | None) -> Iterator[Found]:
     names = UniqueNames()
     for path in paths:
         own = "stdin" if path == STDIN else Path(os.path.abspath(path)).name or "root"  # noqa: PTH100
@@ -137,19 +179,19 @@ def _inputs(paths: Sequence[str], walk: _Walk, stdin: BinaryIO | None) -> Iterat
             yield from _file(Path(path), label, "" if only else f"{label}!", walk)
 
 
-def _stdin(label: str, inner: str, walk: _Walk, stdin: BinaryIO) -> Iterator[Item]:
+def _stdin(label: str, inner: str, walk: _Walk, stdin: BinaryIO) -> Iterator[Found]:
     file = stdin if stdin.seekable() else None
-    stream, size = file_stream(stdin), None
+    stream, size, start = file_stream(stdin), None, 0
     if file is not None:
         start = file.tell()
         size = file.seek(0, io.SEEK_END) - start
         file.seek(start)
     if not stream.peek(1):
         raise BundleError("nothing came on standard input", Location(STDIN), "pipe a log file or an archive into it")
-    yield from _plain_node(_Node(label, inner, stream, size or None, 0, file), walk)
+    yield from _plain_node(_Node(label, inner, stream, size or None, 0, file, start), walk)
 
 
-def _directory(root: str, prefix: str, walk: _Walk) -> Iterator[Item]:
+def _directory(root: str, prefix: str, walk: _Walk) -> Iterator[Found]:
     """Files below ``root`` in the order of their paths; ``todo`` is a stack, as directories may nest very deep."""
     known = walk.known if walk.known is not None and is_whole_disk(root) else None
     if known is not None:
@@ -185,7 +227,7 @@ def _is_junction(path: str) -> bool:
     return bool(is_junction and is_junction(path))
 
 
-def _directory_entry(path: str, shown: str, mode: int, walk: _Walk) -> Iterator[Item]:
+def _directory_entry(path: str, shown: str, mode: int, walk: _Walk) -> Iterator[Found]:
     if stat.S_ISREG(mode):
         yield from _file(Path(path), shown, f"{shown}!", walk)
     else:
@@ -200,7 +242,7 @@ def _special(mode: int) -> str:
     return "device"
 
 
-def _file(path: Path, shown: str, inner: str, walk: _Walk) -> Iterator[Item]:
+def _file(path: Path, shown: str, inner: str, walk: _Walk) -> Iterator[Found]:
     """A file of the file system; what is no regular file is not even opened."""
     size = 0
     try:
@@ -217,7 +259,7 @@ def _file(path: Path, shown: str, inner: str, walk: _Walk) -> Iterator[Item]:
         yield from _plain_node(_Node(shown, inner, file_stream(file), size, 0, file), walk)
 
 
-def _plain_node(node: _Node, walk: _Walk) -> Iterator[Item]:
+def _plain_node(node: _Node, walk: _Walk) -> Iterator[Found]:
     """A node with no archive around it that could carry the news of its damage."""
     yield from _node(node, walk)
     if node.stream.damage:
@@ -225,7 +267,7 @@ def _plain_node(node: _Node, walk: _Walk) -> Iterator[Item]:
         yield Skipped(node.path, rest, f"cannot be read to its end: {node.stream.damage}", False)
 
 
-def _node(node: _Node, walk: _Walk) -> Iterator[Item]:
+def _node(node: _Node, walk: _Walk) -> Iterator[Found]:
     """A leaf or an archive, whatever the bytes say."""
     try:
         kind = kind_of(node.stream.peek(HEAD_SIZE))
@@ -246,8 +288,11 @@ def _node(node: _Node, walk: _Walk) -> Iterator[Item]:
         yield Skipped(node.path, node.known_size, limit.why, True)
 
 
-def _leaf(node: _Node, walk: _Walk) -> Iterator[Item]:
+def _leaf(node: _Node, walk: _Walk) -> Iterator[Found]:
     most = walk.limits.max_member_memory
+    if walk.long is not None and node.is_longer_than(walk.long):
+        yield LongLeaf(node.path, node.stream, node.size, most, node.again)
+        return
     if node.size is not None and node.size > most:
         yield Skipped(node.path, node.size, too_big(most), True)
         return
@@ -258,7 +303,7 @@ def _leaf(node: _Node, walk: _Walk) -> Iterator[Item]:
         yield Skipped(node.path, node.known_size, f"damaged: {node.stream.damage}", False)
 
 
-def _sought(node: _Node, kind: str, walk: _Walk) -> Iterator[Item]:
+def _sought(node: _Node, kind: str, walk: _Walk) -> Iterator[Found]:
     """Kinds that are read from their end: one inside another archive has to be held in memory meanwhile."""
     notes: list[str] = []
     file = node.file or io.BytesIO(node.stream.read_whole(walk.limits.max_member_memory))
@@ -266,7 +311,7 @@ def _sought(node: _Node, kind: str, walk: _Walk) -> Iterator[Item]:
     yield from _archive(node, kind, members, notes, walk)
 
 
-def _tar(node: _Node, content: Stream, kind: str, walk: _Walk) -> Iterator[Item]:
+def _tar(node: _Node, content: Stream, kind: str, walk: _Walk) -> Iterator[Found]:
     """A tar, whose bytes are ``content`` (those of the node, or what they decompress to)."""
     notes: list[str] = []
 
@@ -280,7 +325,7 @@ def _tar(node: _Node, content: Stream, kind: str, walk: _Walk) -> Iterator[Item]
     yield from _archive(node, kind, members(), notes, walk)
 
 
-def _compressed(node: _Node, kind: str, walk: _Walk) -> Iterator[Item]:
+def _compressed(node: _Node, kind: str, walk: _Walk) -> Iterator[Found]:
     """A compressed tar is one archive; anything else that is compressed is an archive of one member."""
     limits = walk.limits
     expansion = Expansion(limits, walk.expansion, lambda: node.stream.given)
@@ -293,7 +338,7 @@ def _compressed(node: _Node, kind: str, walk: _Walk) -> Iterator[Item]:
     yield from _archive(alone, kind, iter([Member(name, None, content)]), [], walk)
 
 
-def _archive(node: _Node, kind: str, members: Iterator[Member], notes: list[str], walk: _Walk) -> Iterator[Item]:
+def _archive(node: _Node, kind: str, members: Iterator[Member], notes: list[str], walk: _Walk) -> Iterator[Found]:
     """All members, then the archive itself. Damage in ``members`` or in their bytes ends up in ``notes``."""
     names = UniqueNames()
     count = 0
@@ -310,7 +355,7 @@ def _archive(node: _Node, kind: str, members: Iterator[Member], notes: list[str]
     yield Archive(node.path, kind, node.known_size, count, _in_one_line(notes))
 
 
-def _member(node: _Node, member: Member, names: UniqueNames, walk: _Walk) -> Iterator[Item]:
+def _member(node: _Node, member: Member, names: UniqueNames, walk: _Walk) -> Iterator[Found]:
     name = inside(member.name)
     if name is None:
         why = _LEAVES if member.name.strip("./\\") or ".." in member.name else "it has no name"

@@ -126,13 +126,27 @@ class Stream:
         self.given += len(chunk)
         return chunk
 
-    def read_whole(self, limit: int) -> bytes:
-        """All the rest.
+    def readinto(self, buffer: memoryview) -> int:
+        """Fills a buffer from its start on and tells with how many bytes; 0 at the end.
 
         Raises:
-            LimitReached: there is more than ``limit``.
+            LimitReached: this and every later time.
+        """
+        chunk = self._ahead or self._next_chunk()
+        count = min(len(chunk), len(buffer))
+        buffer[:count] = chunk[:count]
+        self._ahead = chunk[count:]
+        self.given += count
+        return count
+
+    def read_whole(self, limit: int, before: bytes = b"") -> bytes:
+        """All the rest, behind what was read ``before``.
+
+        Raises:
+            LimitReached: together they are more than ``limit``.
         """
         whole = io.BytesIO()  # gives its bytes away without a copy
+        whole.write(before)
         while chunk := self.read_some():
             if whole.tell() + len(chunk) > limit:
                 raise LimitReached(too_big(limit))
