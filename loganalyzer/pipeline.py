@@ -300,8 +300,9 @@ def read(
     skipped: list[Skipped] = []
     archives: list[Archive] = []
     known = [path for parser in parsers() for path in parser.paths]
-    most = options.limits.max_member_memory if long_log is None else long_log
-    for item in walk_in_pieces(inputs, None if selection is None else most, options.limits, stdin, known):
+    held = options.limits.max_member_memory
+    long = None if selection is None else held if long_log is None else min(held, long_log)
+    for item in walk_in_pieces(inputs, long, options.limits, stdin, known):
         if isinstance(item, Source | LongLeaf):
             progress("reading", item.path, item.size or 0)
             skipped += found.add(item, context, options.choices)

@@ -59,8 +59,8 @@ def walk(
         UsageError: no input, an empty path, or ``-`` twice or without ``stdin``.
         BundleError: an input does not exist, or there is not a single byte in the inputs.
     """
-    for item in walk_in_pieces(inputs, None, limits, stdin, known):
-        yield item.whole() if isinstance(item, LongLeaf) else item
+    items = walk_in_pieces(inputs, None, limits, stdin, known)
+    return (item.whole() if isinstance(item, LongLeaf) else item for item in items)
 
 
 def walk_in_pieces(
