@@ -16,6 +16,7 @@ from typing import Literal, Protocol, TypeAlias
 
 import polars as pl
 
+from loganalyzer.events_asked import EventsAsked
 from loganalyzer.fixed_head import FixedHead
 from loganalyzer.schema import (
     REJECTED_COLUMNS,
@@ -87,12 +88,16 @@ class ParseContext:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What is asked of long logs: entries that hold one of some texts.
+    """What is asked of long logs, so that the rest of them need not become rows.
 
-    ``texts``: those of a log source, in lower case; None: something is asked of it that no text tells.
+    ``texts``: of a log source, in lower case: one of them stands in whatever is asked for. ``events``: the same of a
+    channel of Windows. None: something is asked of it that they do not tell. What is held in memory is long from
+    ``longer_than`` bytes on.
     """
 
     texts: Callable[[LogSource], frozenset[str] | None]
+    events: Callable[[LogSource], EventsAsked | None]
+    longer_than: int
 
 
 @dataclass(frozen=True, slots=True)

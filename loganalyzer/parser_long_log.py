@@ -9,7 +9,7 @@ text of those that stand beside a row. Where a log is not as plain as this asks,
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -36,16 +36,15 @@ class Selected:
     """The entries that are to become rows, and all that is known of the others.
 
     ``entries``: their places among all entries, sorted; ``lines``: their physical lines (``line``, ``offset``,
-    ``length`` with the line end, ``text``); ``times``: when they were written (UTC). ``beside``: the others that stand
-    beside one, as a reader sees them: place, first line, time (UTC), text. ``passed``: how many others there are,
-    ``passed_timed``: how many of these have a time, ``passed_times``: the times, as `to_the_minute` has them.
-    ``line_count``, ``size``: of the log, the latter in bytes. ``odd_lines``: see `select`.
+    ``length`` with the line end, ``text``); ``times``: when they were written (UTC). ``passed``: how many others there
+    are, ``passed_timed``: how many of these have a time, ``passed_times``: the times, as `to_the_minute` has them,
+    ``beside``: see `PassedOver`. ``line_count``, ``size``: of the log, the latter in bytes. ``odd_lines``: as `select`.
     """
 
     entries: pl.Series
     lines: pl.DataFrame
     times: pl.Series
-    beside: pl.DataFrame
+    beside: Callable[[int, int], pl.DataFrame]
     passed: int
     passed_timed: int
     passed_times: pl.Series
@@ -301,7 +300,7 @@ class _Walk:
             entries=self.rows.places(),
             lines=self.rows.physical_lines(),
             times=self.rows.moments(),
-            beside=self.beside.whole(),
+            beside=self.beside.between,
             passed=self.entries - len(self.rows.texts),
             passed_timed=self.passed_timed,
             passed_times=to_the_minute(pl.concat(self.passed_times)),
@@ -356,18 +355,16 @@ class _Told:
     def _of_all(self, name: str) -> Ints:
         return np.concatenate(self.numbers[name])
 
-    def whole(self) -> pl.DataFrame:
-        """The entries, as a reader sees them.
-
-        Raises:
-            UnicodeDecodeError: one is not UTF-8.
-        """
-        texts = [text.removesuffix(b"\n").decode() for text in self.texts]
+    def between(self, first: int, last: int) -> pl.DataFrame:
+        """The entries of these places among all, both included, as a reader sees them."""
+        entries = self._of_all("entries")
+        which = slice(*np.searchsorted(entries, [first, last + 1]).tolist())
+        texts = [text.removesuffix(b"\n").decode() for text in self.texts[which]]
         return pl.DataFrame(
             {
-                "event.sequence": self.places(),
-                "log.line": pl.Series(self._of_all("lines"), dtype=pl.Int64),
-                "@timestamp": self.moments(),
+                "event.sequence": self.places()[which],
+                "log.line": pl.Series(self._of_all("lines")[which], dtype=pl.Int64),
+                "@timestamp": self.moments()[which],
                 "event.original": pl.Series(texts, dtype=pl.String),
             }
         )

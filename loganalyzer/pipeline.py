@@ -266,7 +266,9 @@ def _judge(
     long_log: int | None,
 ) -> Judged:
     rules = rules_with(options.rules, rule_packs())
-    reading = read(inputs, options, stdin, report_progress, selection_for(rules.rules, load_tables()), long_log)
+    held = options.limits.max_member_memory
+    selection = selection_for(rules.rules, load_tables(), held if long_log is None else min(held, long_log))
+    reading = read(inputs, options, stdin, report_progress, selection)
     report_progress("matching", "", 0)
     catalogue = load_catalogue()
     derived = derive(reading.frames, load_tables(), reading.damaged, reading.torn)
@@ -288,20 +290,17 @@ def read(
     stdin: BinaryIO | None,
     progress: Progress,
     selection: Selection | None = None,
-    long_log: int | None = None,
 ) -> Reading:
     """Walks, recognises and parses, the same file once; one leaf's bytes are in memory at a time, or a part of them.
 
-    ``selection``: what will be asked of logs of more bytes than ``long_log``, or than may be held; None: rows are made
-    of all events, and what cannot be held is skipped.
+    ``selection``: what will be asked of long logs; None: rows are made of all events.
     """
     context = ParseContext(options.time_zone, selection)
     found = _Leaves(len(inputs) > 1)
     skipped: list[Skipped] = []
     archives: list[Archive] = []
     known = [path for parser in parsers() for path in parser.paths]
-    held = options.limits.max_member_memory
-    long = None if selection is None else held if long_log is None else min(held, long_log)
+    long = None if selection is None else selection.longer_than
     for item in walk_in_pieces(inputs, long, options.limits, stdin, known):
         if isinstance(item, Source | LongLeaf):
             progress("reading", item.path, item.size or 0)

@@ -22,23 +22,30 @@ def texts_of_regex(pattern: str) -> frozenset[str]:
 
     Only what Python and Rust read alike is looked at; an expression that Python does not read has no known text.
     """
+    return most_telling(choices_of_regex(pattern))
+
+
+def choices_of_regex(pattern: str) -> list[frozenset[str]]:
+    """Sets of texts; of each set one text is a part of any string that the expression fits."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # of sets in sets, which are something else in Rust
             parsed = tree.parse(pattern)
     except (re.error, OverflowError, RecursionError, Warning):
-        return frozenset()
-    return most_telling(_of_sequence(list(parsed)))
+        return []
+    return _of_sequence(list(parsed))
 
 
 def most_telling(choices: Iterable[_Texts]) -> frozenset[str]:
-    """The set whose shortest text is longest, of equals the smallest; sets with short or foreign texts are left out."""
+    """The set whose shortest text is longest, of equals the smallest, of these the first; short or foreign texts tell
+    nothing.
+    """
     good = [one for one in choices if one and all(len(text) >= SHORTEST and text.isascii() for text in one)]
     return max(good, key=_worth, default=frozenset())
 
 
-def _worth(texts: _Texts) -> tuple[int, int, list[str]]:
-    return min(_LONG_ENOUGH, *map(len, texts)), -len(texts), sorted(texts)
+def _worth(texts: _Texts) -> tuple[int, int]:
+    return min(_LONG_ENOUGH, *map(len, texts)), -len(texts)
 
 
 def _of_sequence(items: Sequence[tuple[Any, Any]]) -> list[_Texts]:

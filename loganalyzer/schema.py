@@ -6,7 +6,7 @@ Names are ECS's, written flat with dots; ``log.offset`` is Elastic Beats' (ECS h
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -106,15 +106,15 @@ class PassedOver:
     """Entries of a long log that are not among the rows, for nothing asks what they say.
 
     ``path`` is as in ``log.file.path``; ``timed``: how many of them have a time, ``times``: these (UTC), as
-    `to_the_minute` has them. ``beside``: those of them that stand beside a row, with ``event.sequence``, ``log.line``,
-    ``@timestamp`` and ``event.original``.
+    `to_the_minute` has them. ``beside``: those of them that stand beside a row, between two places of
+    ``event.sequence``, both included, with that, ``log.line``, ``@timestamp`` and ``event.original``.
     """
 
     path: str
     count: int
     timed: int
     times: pl.Series
-    beside: pl.DataFrame
+    beside: Callable[[int, int], pl.DataFrame]
 
 
 @dataclass(frozen=True, slots=True)

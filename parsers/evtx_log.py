@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import orjson
 import polars as pl
@@ -44,9 +44,10 @@ from loganalyzer.evtx.chunks import (
 from loganalyzer.evtx.events import Event, Json, read_event
 from loganalyzer.evtx.first_reader import Decoded, Failures, FirstReader
 from loganalyzer.evtx.frames import frames_of
+from loganalyzer.evtx.glance import Glance, glance
 from loganalyzer.evtx.second_reader import SecondReader
 from loganalyzer.parser import Claim, LogSource, ParseContext, Parsed, Parser, Sample, Source, rejected_whole
-from loganalyzer.schema import REJECTED_COLUMNS
+from loganalyzer.schema import REJECTED_COLUMNS, EventFrame
 
 #: FILETIME counts 100 ns since 1601; this is 1970 in µs of it.
 _UNIX_EPOCH = 11_644_473_600_000_000
@@ -137,13 +138,37 @@ class _Rejected:
 
 
 @dataclass(frozen=True, slots=True)
+class _Record:
+    """An event as JSON; ``offset`` is the record's in the file, ``head`` what was seen of it without decoding it."""
+
+    place: Place
+    offset: int
+    text: str
+    head: Glance | None
+
+    def event(self, sequence: int) -> Event | None:
+        """Decoded; None: it has no System element, so it is none."""
+        written = self.place.written // 10 - _UNIX_EPOCH
+        return read_event(
+            _decoded(self.text),
+            self.text,
+            offset=self.offset,
+            length=self.place.length,
+            sequence=sequence,
+            number=self.place.number,
+            written=written if 0 <= written < _LATEST else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class _Reading:
     """What came of a chunk, or of a range that is none: events, lost bytes, damage, how many records it had.
 
-    ``ways``: how many were read which way.
+    ``numbers``: those of the events; ``ways``: how many were read which way.
     """
 
-    events: list[Event] = field(default_factory=list)
+    events: list[_Record] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
     rejected: list[_Rejected] = field(default_factory=list)
     damage: list[str] = field(default_factory=list)
     records: int = 0
@@ -211,20 +236,48 @@ class EvtxLog:
         first, second = self.first_reader, self.second_reader
         costs = (first.failures(), second.limits.steps_a_file)
         decoders = _Decoders(first, second, source.data, layout, context, *costs)
-        readings = [_file_header(source.data, layout), *_ranges(source.data, layout, decoders)]
-        events = [event for reading in readings for event in reading.events]
+        readings = [_file_header(source.data, layout)]
+        frames = _frames(source, context, _kept(readings, _ranges(source.data, layout, decoders)))
+        if frames is None:
+            return self.parse(source, replace(context, selection=None))
         lost = [row for reading in readings for row in reading.rejected]
         damage = [text for reading in readings for text in reading.damage]
         summary = _summary(layout, readings)
+        numbers = [number for reading in readings for number in reading.numbers]
         return Parsed(
-            frames=frames_of(events, source.path),
+            frames=frames,
             parsed_bytes=source.size - sum(row.length for row in lost),
             lines=_known(layout, readings),
             rejected=_rejected_rows(source.data, lost),
             rejected_bytes=sum(row.length for row in lost),
             damage=(*summary, *damage) if damage else (),
-            notes=(*(() if damage else summary), *_notes(layout, [event.number for event in events])),
+            notes=(*(() if damage else summary), *_notes(layout, numbers)),
         )
+
+
+def _kept(readings: list[_Reading], more: Iterator[_Reading]) -> Iterator[list[_Record]]:
+    """The events of each of the readings, which go behind the others without them."""
+    for reading in more:
+        yield reading.events
+        readings.append(replace(reading, events=[]))
+
+
+def _frames(source: Source, context: ParseContext, events: Iterator[list[_Record]]) -> tuple[EventFrame, ...] | None:
+    """Frames of all events, or of those of a long log that are asked for; None: that cannot be told."""
+    selection = context.selection
+    if selection is None or source.size <= selection.longer_than:
+        told = (record.event(number) for number, record in enumerate(chain.from_iterable(events)))
+        return frames_of([event for event in told if event is not None], source.path)
+    # numpy and hyperscan take as long to import as a small bundle takes to read
+    from loganalyzer.parser_long_evtx import EventPicker, NotPlainError
+
+    picker = EventPicker(selection.events)
+    try:
+        for of_chunk in events:
+            picker.add(of_chunk)
+        return picker.frames(source.path)
+    except NotPlainError:
+        return None
 
 
 def _summary(layout: Layout, readings: list[_Reading]) -> tuple[str, ...]:
@@ -245,7 +298,7 @@ def _known(layout: Layout, readings: list[_Reading]) -> int:
     """Records that the file is known to have had: by chunk, or by the ids between its first and its last."""
     tail, *chunks = readings
     counted = sum(reading.records for reading in chunks)
-    numbers = {event.number for reading in chunks for event in reading.events}
+    numbers = {number for reading in chunks for number in reading.numbers}
     by_id = max(numbers) - min(numbers) + 1 if numbers else 0
     return tail.records + (by_id if counted < by_id <= layout.slots * MOST_RECORDS else counted)
 
@@ -287,11 +340,8 @@ def _file_header(data: bytes, layout: Layout) -> _Reading:
 
 def _ranges(data: bytes, layout: Layout, decoders: _Decoders) -> Iterator[_Reading]:
     """Chunks in their order, then ranges that are no chunks."""
-    sequence = 0
     for chunk in layout.chunks:
-        reading = _read_chunk(data, chunk, sequence, decoders)
-        sequence += len(reading.events)
-        yield reading
+        yield _read_chunk(data, chunk, decoders)
     if layout.unreadable:
         why = "not a chunk: its magic is missing and it holds no whole record"
         rejected = [_Rejected(span.offset, span.length, why) for span in layout.unreadable]
@@ -316,7 +366,7 @@ def _holes(layout: Layout) -> Iterator[_Reading]:
             )
 
 
-def _read_chunk(data: bytes, chunk: Chunk, sequence: int, decoders: _Decoders) -> _Reading:
+def _read_chunk(data: bytes, chunk: Chunk, decoders: _Decoders) -> _Reading:
     """Pairs what the binding renders with the places of the walk; what it refuses is asked of python-evtx."""
     one_chunk = rebuilt(data, chunk)
     places = candidates(chunk, data)
@@ -331,26 +381,27 @@ def _read_chunk(data: bytes, chunk: Chunk, sequence: int, decoders: _Decoders) -
         event, way = events.get(place.offset), _SOUGHT if place.sought else _BINDING
         text, fault = answers.get(place.offset, (None, None))
         if event is None and text is not None:
-            event, way = _event(place, text, chunk.offset), _SECOND
+            event, way = _record(place, text, chunk.offset), _SECOND
         if event is None:
             told = {place.number: unread[place.offset]} if place.offset in unread else faults
             why = _why_lost(place, is_gap, chunk, data, told) + (f"; by python-evtx: {fault}" if fault else "")
             reading.rejected.append(_Rejected(chunk.offset + place.offset, place.length, why))
         else:
-            reading.events.append(replace(event, sequence=sequence + len(reading.events)))
+            reading.events.append(event)
+            reading.numbers.append(place.number)
             reading.ways[way] += 1
     return _account(chunk, reading)
 
 
 def _paired(
     chunk: Chunk, places: list[tuple[Place, bool]], rendered: Sequence[tuple[int, str]], faults: dict[int, str]
-) -> dict[int, Event]:
+) -> dict[int, _Record]:
     """Events of the binding by the place of their record; what it makes of a gap is none."""
-    events: dict[int, Event] = {}
+    events: dict[int, _Record] = {}
     following = 0
     for place, is_gap in places:
         if following < len(rendered) and rendered[following][0] == place.number:
-            event = _event(place, rendered[following][1], chunk.offset)
+            event = _record(place, rendered[following][1], chunk.offset)
             following += 1
             if event is None:
                 faults.setdefault(place.number, "decoded, but it has no System element")
@@ -359,17 +410,10 @@ def _paired(
     return events
 
 
-def _event(place: Place, text: str, chunk_offset: int) -> Event | None:
-    written = place.written // 10 - _UNIX_EPOCH
-    return read_event(
-        _decoded(text),
-        text,
-        offset=chunk_offset + place.offset,
-        length=place.length,
-        sequence=0,
-        number=place.number,
-        written=written if 0 <= written < _LATEST else None,
-    )
+def _record(place: Place, text: str, chunk_offset: int) -> _Record | None:
+    """None: it has no System element, so it is no event."""
+    record = _Record(place, chunk_offset + place.offset, text, glance(text))
+    return record if record.head is not None or record.event(0) is not None else None
 
 
 def _decoded(text: str) -> Json:

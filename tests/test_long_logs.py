@@ -47,7 +47,9 @@ def few_last_entries(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def frame_of(data: bytes, texts: frozenset[str] | None) -> EventFrame:
     """The frame of a log, read for the sake of some texts where it can be; None: of all of it."""
-    context = ParseContext(selection=None if texts is None else Selection(lambda logsource: texts))
+    context = ParseContext(
+        selection=None if texts is None else Selection(lambda logsource: texts, lambda logsource: None, 0)
+    )
     source = LongSource("var/log/waagent.log", data[:HEAD_SIZE], io.BytesIO(data).readinto)
     parsed = agent_log.parse_long(source, context) or agent_log.parse(Source(source.path, data), context)
     frame: EventFrame = parsed.frames[0]
@@ -70,7 +72,7 @@ def test_an_entry_that_holds_a_text_in_any_case_and_what_bounds_the_log_are_rows
     frame = frame_of(data, WANTED)
     assert kept(frame) == [0, 1, 2, 100, 199, 200]
     assert (frame.height, frame.passed[0].count) == (201, 195)
-    assert frame.passed[0].beside["event.sequence"].to_list() == [3, 4, 98, 99, 101, 102, 197, 198]
+    assert frame.passed[0].beside(0, 1000)["event.sequence"].to_list() == [3, 4, 98, 99, 101, 102, 197, 198]
     assert frame.rows["log.line"].to_list() == [1, 2, 3, 101, 200, 201]
 
 
@@ -164,8 +166,9 @@ def check_selection(pieces: list[bytes], block: int) -> None:
         assert one.times.to_list() == to_the_minute(left["@timestamp"].drop_nulls()).to_list()
         assert one.timed == left["@timestamp"].drop_nulls().len()
         names = ["log.line", "@timestamp", "event.original"]
-        told = left.filter(pl.col("event.sequence").is_in(one.beside["event.sequence"].to_list()))
-        assert one.beside.select(names).equals(told.select(names))
+        beside = one.beside(0, len(data))
+        told = left.filter(pl.col("event.sequence").is_in(beside["event.sequence"].to_list()))
+        assert beside.select(names).equals(told.select(names))
 
 
 @settings(max_examples=150, deadline=None)

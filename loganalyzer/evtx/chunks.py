@@ -192,10 +192,10 @@ def _walk(raw: bytes, header: ChunkHeader | None) -> tuple[tuple[Place, ...], tu
         if place.offset > position:
             lost = _mended(raw, position, place.offset) or _sandwiched(raw, position, records, place)
             found = [lost] if lost else _two(raw, position, place.offset)
-            records += [replace(one, sought=sought) for one in found]
+            records += [replace(one, sought=sought) if sought else one for one in found]
             gaps += [] if found else [Span(position, place.offset - position)]
             sought = True
-        records.append(replace(place, sought=sought))
+        records.append(replace(place, sought=sought) if sought else place)
         position = place.end
     rest = _unread_tail(raw, position, limit, records, header)
     return tuple(_numbered(records, header)), (*gaps, rest) if rest else tuple(gaps)

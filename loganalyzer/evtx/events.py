@@ -212,8 +212,8 @@ def _aliases(
     """Further names for values that are there already; none replaces a name that the event has."""
     aliases = dict(_positional(system, values))
     for name, value in named.items():
-        if any(letter.isspace() for letter in name):
-            aliases.setdefault("".join(name.split()), value)
+        if (joined := "".join(name.split())) != name:
+            aliases.setdefault(joined, value)
     aliases.setdefault("UserID", system["Security_UserID"])
     provider = system["Provider_Name"] or system["EventSourceName"]
     for name, code in decoded(provider, system["EventID"], (*values, *named.values()), binary):

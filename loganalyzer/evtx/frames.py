@@ -177,6 +177,12 @@ def _timestamp() -> pl.Expr:
     return _created().fill_null(written).dt.replace_time_zone("UTC").alias("@timestamp")
 
 
+def created_times(system_times: Sequence[str]) -> pl.Series:
+    """``SystemTime`` of events as times (UTC); null: it is none."""
+    texts = pl.DataFrame({"system_time": pl.Series(system_times, dtype=pl.String)})
+    return texts.select(_created().dt.replace_time_zone("UTC").alias("@timestamp")).to_series()
+
+
 def _created() -> pl.Expr:
     return pl.col("system_time").str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ", time_unit="us", strict=False)
 

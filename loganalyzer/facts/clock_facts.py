@@ -120,6 +120,10 @@ def _row(fact: str, rows: Sequence[dict[str, Any]], zone: Zone | None, value: st
     }
 
 
+#: The kinds of Windows events that clocks are read from: provider in lower case, id.
+EVENTS_OF_CLOCKS = frozenset({("eventlog", "6008"), ("eventlog", "6013"), ("microsoft-windows-kernel-general", "1")})
+
+
 def _source_zones(frame: EventFrame) -> Iterator[dict[str, Any]]:
     """A row for each zone in which a source has stamps, whatever else had to be assumed of them."""
     dated = frame.rows.filter(pl.col("@timestamp").is_not_null())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import polars as pl
@@ -53,12 +53,15 @@ def context_of(rows: pl.DataFrame, row: int, passed: Sequence[PassedOver] = ()) 
     )
 
 
-def _in_part_of_a_log(rows: pl.DataFrame, row: int, beside: pl.DataFrame) -> tuple[ContextEntry, ...]:
+def _in_part_of_a_log(
+    rows: pl.DataFrame, row: int, beside: Callable[[int, int], pl.DataFrame]
+) -> tuple[ContextEntry, ...]:
     """The same where not every entry of the log is a row: its place in the file tells which stand beside it."""
     own, place = pl.col("log.file.path") == rows["log.file.path"][row], rows["event.sequence"][row]
-    near = pl.col("event.sequence").is_between(place - CONTEXT_ENTRIES, place + CONTEXT_ENTRIES)
+    first, last = place - CONTEXT_ENTRIES, place + CONTEXT_ENTRIES
+    near = pl.col("event.sequence").is_between(first, last)
     names = ["event.sequence", *(name for name in _NEIGHBOUR if name in rows.columns)]
-    around = pl.concat([rows.filter(own, near).select(names), beside.filter(near)], how="diagonal_relaxed")
+    around = pl.concat([rows.filter(own, near).select(names), beside(first, last)], how="diagonal_relaxed")
     return tuple(
         _context_entry(entry, entry["event.sequence"] < place)
         for entry in around.sort("event.sequence").iter_rows(named=True)
