@@ -15,6 +15,7 @@ import random
 import sys
 import time
 from collections.abc import Callable
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from statistics import quantiles
 from tempfile import TemporaryDirectory
@@ -43,13 +44,14 @@ def main() -> int:
         until = time.monotonic() + options.idle
         idle = _asked(server, lambda: time.monotonic() < until)
         context = multiprocessing.get_context("spawn")
-        answers = context.Queue()
+        answers, ready = context.Queue(), context.Barrier(options.clients + 1)
         clients = [
-            context.Process(target=_upload, args=(server.address, token, options.size << 20, number, answers))
+            context.Process(target=_upload, args=(server.address, token, options.size << 20, number, answers, ready))
             for number in range(options.clients)
         ]
         for client in clients:
             client.start()
+        ready.wait()  # the start of so many interpreters is not what is asked
         process, largest = psutil.Process(server.process.pid), [0]
 
         def going_on() -> bool:
@@ -81,12 +83,18 @@ def _asked(server: Served, going_on: Callable[[], bool]) -> list[float]:
 
 
 def _upload(
-    address: str, token: str, size: int, number: int, answers: multiprocessing.Queue[tuple[int, list[int]]]
+    address: str,
+    token: str,
+    size: int,
+    number: int,
+    answers: multiprocessing.Queue[tuple[int, list[int]]],
+    ready: Barrier,
 ) -> None:
     """One client; puts how often it was asked to wait, and the statuses of other refusals."""
     data = (_LINE * (size // len(_LINE) + 1))[:size]
     waits, errors, offset = 0, [], 0
     rng = random.Random(number)  # noqa: S311
+    ready.wait()
     with httpx.Client(base_url=address, headers={"Authorization": f"Bearer {token}"}, timeout=300) as client:
         made = client.post("/api/v1/uploads", json={"files": [{"path": f"{number}.log", "size": size}]})
         while offset < size and not errors:

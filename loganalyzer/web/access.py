@@ -6,11 +6,14 @@ that a page of this server made it: by ``Sec-Fetch-Site``, which all browsers of
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
+import sqlite3
 import time
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -62,6 +65,7 @@ class Access:
 
     def __init__(self, settings: ServerSettings, store: Store) -> None:
         self._settings, self._store = settings, store
+        self._seen: dict[str, datetime] = {}
 
     def caller(self, request: Request, scope: str) -> Caller:
         """Who asks, if that is allowed.
@@ -82,12 +86,23 @@ class Access:
                 {"WWW-Authenticate": "Bearer"},
             )
         user, token = found
-        if token.used is None or now() - token.used > timedelta(minutes=1):
-            self._store.update("tokens", "id = ?", [token.id], used=now())
+        self._mark_used(token)
         caller = Caller(user, token)
         if not caller.may(scope):
             raise ProblemError(403, "not-allowed", f"the key has no scope {scope!r}")
         return caller
+
+    def _mark_used(self, token: Token) -> None:
+        """Writes down when a key was used, to the minute; nobody waits for the disk for that."""
+        last = max(filter(None, (token.used, self._seen.get(token.id))), default=None)
+        if last is None or now() - last > timedelta(minutes=1):
+            self._seen[token.id] = used = now()
+
+            def mark() -> None:
+                with suppress(sqlite3.Error):  # that a disk is full is told to who keeps something
+                    self._store.update("tokens", "id = ?", [token.id], used=used)
+
+            asyncio.get_running_loop().run_in_executor(None, mark)
 
     def new(
         self, user: User, kind: TokenKind, name: str, scopes: tuple[str, ...], life: timedelta

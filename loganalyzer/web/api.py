@@ -126,8 +126,8 @@ async def create_upload(request: Request) -> Response:
     if (before := _answered(request, server, caller, same)) is not None:
         return answer(_told_upload(server, server.uploads.of(caller.user, before)), 201)
     upload = await run_sync(server.uploads.create, caller.user, files)
-    _keep_answer(request, server, caller, same, upload.id)
-    server.audit(request, "upload", upload.id, caller)
+    await run_sync(_keep_answer, request, server, caller, same, upload.id)
+    await server.audit(request, "upload", upload.id, caller)
     return answer(_told_upload(server, upload), 201, {"Location": f"/api/v1/uploads/{upload.id}"})
 
 
@@ -153,7 +153,7 @@ async def delete_upload(request: Request) -> Response:
     if upload.started:
         raise ProblemError(409, "conflict", "the scan of this upload was started; delete the scan")
     await run_sync(server.uploads.delete, upload.id)
-    server.audit(request, "delete upload", upload.id, caller)
+    await server.audit(request, "delete upload", upload.id, caller)
     return Response(status_code=204)
 
 
@@ -165,11 +165,16 @@ async def start_scan(request: Request) -> Response:
     if (before := _answered(request, server, caller, same)) is not None:
         return _accepted(server, server.scan(caller, before))
     upload = server.uploads.of(caller.user, request.path_params["upload"])
-    with server.store.change():
-        scan = server.uploads.start(upload)
-        _keep_answer(request, server, caller, same, scan.id)
+
+    def start() -> Scan:
+        with server.store.change():
+            scan = server.uploads.start(upload)
+            _keep_answer(request, server, caller, same, scan.id)
+        return scan
+
+    scan = await run_sync(start)
     server.workers.wake()
-    server.audit(request, "scan", scan.id, caller)
+    await server.audit(request, "scan", scan.id, caller)
     return _accepted(server, scan)
 
 
@@ -274,7 +279,7 @@ async def cancel_scan(request: Request) -> Response:
     scan = server.scan(caller, request.path_params["scan"], own=True)
     if not await run_sync(server.workers.cancel, scan):
         raise ProblemError(409, "conflict", f"the scan is {scan.state} already")
-    server.audit(request, "cancel", scan.id, caller)
+    await server.audit(request, "cancel", scan.id, caller)
     return answer(told_scan(server, server.scan(caller, scan.id)), 202)
 
 
@@ -283,7 +288,7 @@ async def delete_scan(request: Request) -> Response:
     caller = server.access.caller(request, "upload")
     scan = server.scan(caller, request.path_params["scan"], own=True)
     await run_sync(server.workers.delete, scan)
-    server.audit(request, "delete scan", scan.id, caller)
+    await server.audit(request, "delete scan", scan.id, caller)
     return Response(status_code=204)
 
 
@@ -300,7 +305,7 @@ async def _shared(request: Request, *, shared: bool) -> Response:
     caller = server.access.caller(request, "upload")
     scan = server.scan(caller, request.path_params["scan"], own=True)
     server.store.update("scans", "id = ?", [scan.id], shared=shared)
-    server.audit(request, "share" if shared else "unshare", scan.id, caller)
+    await server.audit(request, "share" if shared else "unshare", scan.id, caller)
     return Response(status_code=204)
 
 
@@ -342,7 +347,7 @@ async def create_token(request: Request) -> Response:
             403, "not-allowed", f"a token may have the scopes of yours; not {', '.join(missing) or 'none'}"
         )
     token, secret = server.access.new(caller.user, "api", wanted.name, wanted.scopes, timedelta(days=wanted.days))
-    server.audit(request, "create token", token.id, caller)
+    await server.audit(request, "create token", token.id, caller)
     return answer(_told_token(token) | {"token": secret}, 201)
 
 
@@ -353,7 +358,7 @@ async def delete_token(request: Request) -> Response:
         "tokens", "id = ? AND user = ? AND kind = 'api'", request.path_params["token"], caller.user.id
     ):
         raise ProblemError(404, "not-found", "there is no token of this id")
-    server.audit(request, "delete token", request.path_params["token"], caller)
+    await server.audit(request, "delete token", request.path_params["token"], caller)
     return Response(status_code=204)
 
 

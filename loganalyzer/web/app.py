@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
+from anyio.to_thread import current_default_thread_limiter
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
@@ -21,6 +22,8 @@ from loganalyzer.web.problems import KINDS, ProblemError, no_room
 from loganalyzer.web.server import Server
 
 _LOG: Final = logging.getLogger("loganalyzer.web")
+#: That write to the disk and read reports. More of them write no faster, and take their turns from all who only ask.
+_THREADS: Final = 4
 _KIND_OF: Final = {404: "not-found", 405: "bad-request", 413: "too-large"}
 
 
@@ -29,6 +32,7 @@ def app_of(server: Server) -> ASGIApp:
 
     @asynccontextmanager
     async def life(app: Starlette) -> AsyncIterator[None]:
+        current_default_thread_limiter().total_tokens = _THREADS
         server.workers.start()
         try:
             yield

@@ -72,12 +72,12 @@ async def sign_in(request: Request) -> Response:
         code = form.get("code")
     found = server.access.sign_in(code if isinstance(code, str) else "")
     if found is None:
-        server.audit(request, "sign in", None, None, "refused")
+        await server.audit(request, "sign in", None, None, "refused")
         raise ProblemError(
             401, "not-signed-in", "the link was used before or is too old: ask who runs the server for a new one"
         )
     user, secret = found
-    server.audit(request, "sign in", user.id, None)
+    await server.audit(request, "sign in", user.id, None)
     response = RedirectResponse("/", 303)
     response.set_cookie(
         *(COOKIE, secret, int(server.settings.session.total_seconds())),
@@ -118,7 +118,7 @@ async def upload_form(request: Request) -> Response:
         if not came:
             raise ProblemError(422, "bad-request", "choose at least one file")
         scan = await _taken(server, caller, came)
-    server.audit(request, "scan", scan.id, caller)
+    await server.audit(request, "scan", scan.id, caller)
     return RedirectResponse(f"/scans/{scan.id}", 303)
 
 
@@ -194,7 +194,7 @@ async def change_scan(request: Request) -> Response:
         server.store.update("scans", "id = ?", [scan.id], shared=action == "share")
     else:
         raise ProblemError(404, "not-found", "there is no such button")
-    server.audit(request, f"{action} scan", scan.id, caller)
+    await server.audit(request, f"{action} scan", scan.id, caller)
     return RedirectResponse("/scans" if action == "delete" else f"/scans/{scan.id}", 303)
 
 
@@ -246,7 +246,7 @@ async def create_token(request: Request) -> Response:
     if not name or not scopes or not days.isdigit() or not 1 <= int(days[:5]) <= 3650:
         raise ProblemError(422, "bad-request", "a token needs a name, at least one scope, and 1 to 3650 days")
     token, secret = server.access.new(caller.user, "api", name, scopes, timedelta(days=int(days)))
-    server.audit(request, "create token", token.id, caller)
+    await server.audit(request, "create token", token.id, caller)
     return _settings(server, caller, secret=secret)
 
 
@@ -255,7 +255,7 @@ async def delete_token(request: Request) -> Response:
     caller = server.access.caller(request, "read")
     token = request.path_params["token"]
     server.store.delete("tokens", "id = ? AND user = ? AND kind = 'api'", token, caller.user.id)
-    server.audit(request, "delete token", token, caller)
+    await server.audit(request, "delete token", token, caller)
     return RedirectResponse("/settings", 303)
 
 
@@ -267,7 +267,7 @@ async def invite(request: Request) -> Response:
     if not name:
         raise ProblemError(422, "bad-request", "a user needs a name")
     secret = server.access.invite(name, admin=admin)
-    server.audit(request, "invite", name, caller)
+    await server.audit(request, "invite", name, caller)
     return _settings(server, caller, link=f"{request.url.scheme}://{request.url.netloc}/sign-in?code={secret}")
 
 

@@ -6,6 +6,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
+from anyio.to_thread import run_sync
 from filelock import FileLock, Timeout
 from starlette.requests import Request
 
@@ -38,13 +39,13 @@ class Server:
         self.store.close()
         self.lock.release()
 
-    def audit(
+    async def audit(
         self, request: Request, action: str, object: str | None, caller: Caller | None, outcome: str = "done"
     ) -> None:
         """Writes down who did what."""
         address = request.client.host if request.client is not None else None
         user = caller.user.id if caller is not None else None
-        self.store.add("audit", AuditEntry(now(), user, action, object, address, outcome))
+        await run_sync(self.store.add, "audit", AuditEntry(now(), user, action, object, address, outcome))
 
     def scan(self, caller: Caller, scan: str, *, own: bool = False) -> Scan:
         """A scan that the caller may read, or with ``own`` may change.

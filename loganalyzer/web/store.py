@@ -1,7 +1,7 @@
-"""The database of a server: SQLite with a write-ahead log, one connection behind a lock.
+"""The database of a server: SQLite with a write-ahead log, a connection that writes and one that reads.
 
-Every change is on disk before a client hears of it. The bytes of files are not in it: what was received of a file is
-the file itself.
+Every change is on disk before a client hears of it; who reads does not wait for the disk. The bytes of files are not
+in it: what was received of a file is the file itself.
 """
 
 from __future__ import annotations
@@ -70,8 +70,11 @@ class Store:
     """The tables as methods. Times go in and come out as datetimes in UTC."""
 
     def __init__(self, path: Path) -> None:
-        self._lock = threading.RLock()
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._lock, self._reading = threading.RLock(), threading.Lock()
+        self._changing: int | None = None
+        self._db, self._reader = (
+            sqlite3.connect(path, check_same_thread=False, isolation_level=None) for _ in range(2)
+        )
         for setting in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000"):
             self._db.execute(f"PRAGMA {setting}")
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
@@ -86,8 +89,9 @@ class Store:
 
     def close(self) -> None:
         """Nothing can be asked any more."""
-        with self._lock:
+        with self._lock, self._reading:
             self._db.close()
+            self._reader.close()
 
     @contextmanager
     def change(self) -> Iterator[None]:
@@ -97,6 +101,7 @@ class Store:
                 yield
                 return
             self._db.execute("BEGIN IMMEDIATE")
+            self._changing = threading.get_ident()
             try:
                 yield
                 self._db.execute("COMMIT")  # may fail too: the disk may be full
@@ -104,6 +109,16 @@ class Store:
                 if self._db.in_transaction:  # a full disk may have ended it already
                     self._db.execute("ROLLBACK")
                 raise
+            finally:
+                self._changing = None
+
+    def _asked(self, question: str, values: Sequence[object] = ()) -> list[Any]:
+        """The rows of an answer; who is changing something sees it as it will be."""
+        stored = [_stored(value) for value in values]
+        if self._changing == threading.get_ident():
+            return self._db.execute(question, stored).fetchall()
+        with self._reading:
+            return self._reader.execute(question, stored).fetchall()
 
     # ---- any table ----
 
@@ -123,26 +138,19 @@ class Store:
         """All rows that fit; ``where`` may go on with an order and a limit."""
         names = [field.name for field in fields(kind)]
         asked = f"SELECT {', '.join(names)} FROM {table} WHERE {where}"  # noqa: S608  names of this module
-        with self._lock:
-            rows = self._db.execute(asked, [_stored(value) for value in values]).fetchall()
         return [
-            kind(**{name: _read(name, value, kind) for name, value in zip(names, row, strict=True)}) for row in rows
+            kind(**{name: _read(name, value, kind) for name, value in zip(names, row, strict=True)})
+            for row in self._asked(asked, values)
         ]
 
     def count(self, table: str, where: str, *values: object, of: str = "count(*)") -> int:
         """How many rows fit, or what ``of`` makes of them."""
-        with self._lock:
-            (found,) = self._db.execute(
-                f"SELECT {of} FROM {table} WHERE {where}",  # noqa: S608  names of this module
-                [_stored(value) for value in values],
-            ).fetchone()
+        ((found,),) = self._asked(f"SELECT {of} FROM {table} WHERE {where}", values)  # noqa: S608  names of this module
         return int(found or 0)
 
     def counts(self, table: str, column: str) -> dict[str, int]:
         """Rows by the value of a column."""
-        with self._lock:
-            asked = f"SELECT {column}, count(*) FROM {table} GROUP BY {column}"  # noqa: S608  names of this module
-            return dict(self._db.execute(asked).fetchall())
+        return dict(self._asked(f"SELECT {column}, count(*) FROM {table} GROUP BY {column}"))  # noqa: S608  as above
 
     def update(self, table: str, where: str, values: Sequence[object], **columns: object) -> int:
         """Sets columns of the rows that fit; how many they were."""
@@ -189,10 +197,8 @@ class Store:
 
     def answered(self, user: str, key: str) -> tuple[str, str] | None:
         """What was asked with this idempotency key before, and the object that came of it."""
-        with self._lock:
-            found = self._db.execute("SELECT request, object FROM answers WHERE user = ? AND key = ?", [user, key])
-            row = found.fetchone()
-        return (str(row[0]), str(row[1])) if row is not None else None
+        found = self._asked("SELECT request, object FROM answers WHERE user = ? AND key = ?", [user, key])
+        return (str(found[0][0]), str(found[0][1])) if found else None
 
     def keep_answer(self, user: str, key: str, request: str, object: str) -> None:
         """The same key gives the same object from now on."""
