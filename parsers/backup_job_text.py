@@ -298,6 +298,12 @@ class BackupJobText:
             ({"error_code": "UserErrorMadeUp", "error_message": "It did not work."},),
         ),
         Sample(
+            "keys in brackets from the first letter on",
+            "control-plane/portal-error.txt",
+            b"[Error code]\nUserErrorMadeUp\n\n[Warning message]\nIt did not work.\n\n[Recommended action]\nDo this.\n",
+            ({"error_code": "UserErrorMadeUp", "error_message": "It did not work.", "recommendations": "Do this."},),
+        ),
+        Sample(
             "a refusal of Azure, as Terraform draws it, under any name",
             "notes.txt",
             "│ Error: The scope 'vm07' cannot perform delete operation because following scope(s) are locked: '/x'.\n"
@@ -325,7 +331,7 @@ class BackupJobText:
         named = _NAMED.search(path.replace("\\", "/")) is not None
         if _TABLE.search(text) or (_JOB.search(text) and re.search(r"(?im)^Operation\s*:", text)):
             return Claim(70 if named else 52, "built like backup jobs of PowerShell")
-        if text.lstrip().startswith(("{", "[")):
+        if text.lstrip().startswith(("{", "[")) and not _CODE_LINE.match(text.lstrip()):
             return None
         if _CODE_LINE.search(text) and _TEXT_LINE.search(text):
             return Claim(66 if named else 34, "has the error code and message of a job as lines")
