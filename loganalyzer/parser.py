@@ -135,7 +135,9 @@ class Parser(Protocol):
     """One log format. Configuration is in attributes; ``claim`` and ``parse`` keep no state.
 
     A parser may have a further attribute ``strongest``: no claim of its is stronger, so that it need not be asked about
-    a source on which another's claim is. It is for parsers that look at every line of a head.
+    a source on which another's claim is. It is for parsers that look at every line of a head. And it may have a method
+    ``parse_long(source: LongSource, context) -> Parsed | None``, as `parse` of a log that need not be held in memory;
+    None: it must be, and `parse` is asked. It never raises for any bytes either.
     """
 
     @property

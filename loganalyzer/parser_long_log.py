@@ -27,6 +27,8 @@ BLOCK = 4 << 20
 BESIDE = 2
 #: Entries at the end of a log that are rows whatever they hold: there is sought what came nearest to a finding.
 LAST_ENTRIES = 5_000
+#: Bytes of entries that become rows or stand beside one, which are held: a log of nothing else is none to select from.
+MOST_HELD = 256 << 20
 #: Lines within entries that begin with a digit, as listings have them; a log with more of them is read as usual.
 MOST_ODD = 10_000
 
@@ -275,6 +277,8 @@ class _Walk:
         self.latest = np.concatenate([self.latest, part.chosen])[-BESIDE:]
         for told, which in ((self.rows, part.chosen), (self.beside, beside)):
             told.add(part, np.flatnonzero(which), self.entries, self.lines, self.size)
+        if self.rows.size + self.beside.size > MOST_HELD:
+            raise _NotPlain
         left = part.times[part.timed & ~part.chosen]
         self.passed_timed += len(left)
         self.passed_times.append(to_the_minute(_moments(left)))
@@ -324,11 +328,12 @@ def _moments(times: Ints) -> pl.Series:
 
 @dataclass(slots=True)
 class _Told:
-    """Entries with their texts: place among all, first line (1-based), offset, length, time."""
+    """Entries with their texts: place among all, first line (1-based), offset, time. ``size``: bytes of the texts."""
 
     numbers: dict[str, list[Ints]] = field(default_factory=dict)
     timed: list[Bools] = field(default_factory=list)
     texts: list[bytes] = field(default_factory=list)
+    size: int = 0
 
     def add(self, part: _Part, which: Ints, entries: int, lines: int, offset: int) -> None:
         """Entries of a part before which there are so many entries, lines and bytes."""
@@ -343,6 +348,7 @@ class _Told:
         self.timed.append(part.timed[which])
         whole, starts, ends = part.text.data, part.starts[which].tolist(), part.starts[which + 1].tolist()
         self.texts += [bytes(whole[start:end]) for start, end in zip(starts, ends, strict=True)]
+        self.size += sum(ends) - sum(starts)
 
     def places(self) -> pl.Series:
         """Those of the entries among all of the log."""

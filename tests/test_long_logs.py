@@ -103,6 +103,13 @@ def test_a_log_that_is_not_plain_is_read_whole(odd: bytes) -> None:
     assert frame.rows.equals(frame_of(QUIET + odd + QUIET, None).rows)
 
 
+def test_of_a_log_of_which_too_much_is_asked_nothing_is_selected(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = QUIET + entry(100, "The GOAL is") * 50 + QUIET.replace(b"2025-06-10", b"2025-06-11")
+    assert frame_of(data, WANTED).passed != ()
+    monkeypatch.setattr(parser_long_log, "MOST_HELD", 3_000)
+    assert frame_of(data, WANTED).passed == ()
+
+
 PIECES = st.sampled_from(
     [
         b"2025-06-10T00:00:01.000001Z INFO ExtHandler ExtHandler quiet\n",

@@ -48,7 +48,7 @@ def limit_options(command: F) -> F:
                 help="Most bytes after expansion.",
             ),
             click.option("--max-ratio", type=_LIMIT, help="Highest compression ratio of a member."),
-            click.option("--max-member-memory", type=_LIMIT, metavar="BYTES", help="Largest archive member read."),
+            click.option("--max-member-memory", type=_LIMIT, metavar="BYTES", help="Largest file that is read whole."),
         )
     ):
         command = option(command)

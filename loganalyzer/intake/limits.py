@@ -19,7 +19,8 @@ class Limits:
     compressed file counts as one, and so does a tar together with its compression. ``max_expanded_bytes``: bytes that
     came out of archives, counted as they come out (declared sizes lie) and at each level of nesting. ``max_ratio``:
     bytes out for a byte in, judged for a member and for a whole archive once more than ``ratio_floor_bytes`` came out.
-    ``max_member_memory``: bytes of one file, as a file is held in memory while it is parsed.
+    ``max_member_memory``: bytes of one file that is held in memory while it is parsed; what is read in pieces may be
+    longer.
 
     Raises:
         UsageError: a limit is not positive.
