@@ -237,7 +237,11 @@ class _Walk:
     bounds: tuple[int, int] | None = None
 
     def add(self, part: _Part) -> None:
-        """The next entries."""
+        """The next entries.
+
+        Raises:
+            _NotPlain: see `_settle`.
+        """
         if not self.entries and not self.waiting:
             part.chosen[: 1 + BESIDE] = True
         self._bound(part)
@@ -269,7 +273,11 @@ class _Walk:
         self.before = part, int(places[-1])
 
     def _settle(self) -> None:
-        """Nothing more will be known of the first part that waits."""
+        """Nothing more will be known of the first part that waits.
+
+        Raises:
+            _NotPlain: too much would have to be held.
+        """
         part = self.waiting.popleft()
         following = [one.chosen[:BESIDE] for one in self.waiting]
         around = np.concatenate([self.latest, part.chosen, *following])
@@ -291,6 +299,7 @@ class _Walk:
 
         Raises:
             UnicodeDecodeError: one is not UTF-8.
+            _NotPlain: see `_settle`.
         """
         if self.bounds is None:
             return None

@@ -36,7 +36,7 @@ class ServerSettings:
     upload_bytes: int = 4 << 30
     upload_files: int = 10_000
     part_bytes: int = 8 * MIB
-    parts_at_once: int = 8
+    parts_at_once: int = 4
     scan_seconds: float = 1800.0
     scan_bytes: int = 4 << 30
     expanded_bytes: int = 20 << 30

@@ -263,12 +263,12 @@ async def _append(path: Path, offset: int, most: int, stream: AsyncIterator[byte
                 if written + len(held) > most:
                     raise ProblemError(413, "too-large", f"{most} bytes may come at once here")
                 if len(held) >= MIB:
-                    written += await run_sync(_write, file, bytes(held))
-                    held.clear()
+                    written += await run_sync(_write, file, held)
+                    held = bytearray()
         except (ClientDisconnect, asyncio.CancelledError):
-            _write(file, bytes(held))
+            _write(file, held)
             raise
-        written += await run_sync(_write, file, bytes(held))
+        written += await run_sync(_write, file, held)
         await run_sync(os.fsync, file)
     except ProblemError:
         os.ftruncate(file, offset)
@@ -288,7 +288,7 @@ def _no_room(error: OSError) -> ProblemError | OSError:
     return error
 
 
-def _write(file: int, data: bytes) -> int:
+def _write(file: int, data: bytearray) -> int:
     view = memoryview(data)
     while view:
         view = view[os.write(file, view) :]
