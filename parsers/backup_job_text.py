@@ -91,6 +91,8 @@ _BARE = re.compile(
     r"|(?:UserError|Extension|GuestAgent|BackUp|Backup|BCM|BMS)[A-Za-z0-9]{5,80}\b)",
     re.MULTILINE,
 )
+#: The end of a line that a console broke before ``message:``, which is no key there.
+_WRAPPED = re.compile(r"\b(?:an|and|the|with) error\s*$", re.IGNORECASE)
 #: az prints the code of an answer that it did not like in front of its text.
 _REFUSED = re.compile(r"\A\s*(?:WARNING:[^\n]*\n\s*){0,9}(?:ERROR:\s*)?\([A-Z][A-Za-z0-9]{5,80}\)\s+\S")
 _PROSE = re.compile(
@@ -304,6 +306,18 @@ class BackupJobText:
             ({"error_code": "UserErrorMadeUp", "error_message": "It did not work.", "recommendations": "Do this."},),
         ),
         Sample(
+            "a sentence that a console broke",
+            "control-plane/deployment-error.txt",
+            b"New-Deployment : Handler 'Contoso.Watcher' has reported failure for VM Extension 'Watcher' with error \n"
+            b"message: 'Install failed for plugin'\n",
+            (
+                {
+                    "error_message": "New-Deployment : Handler 'Contoso.Watcher' has reported failure for VM Extension "
+                    "'Watcher' with error\nmessage: 'Install failed for plugin'"
+                },
+            ),
+        ),
+        Sample(
             "a refusal of Azure, as Terraform draws it, under any name",
             "notes.txt",
             "│ Error: The scope 'vm07' cannot perform delete operation because following scope(s) are locked: '/x'.\n"
@@ -434,8 +448,10 @@ class _Block:
 def _keys(lines: Sequence[Line], dates: DateReader, rows: list[Row], rejected: list[Rejected]) -> None:
     blocks: list[_Block] = [_Block()]
     current: str | None = None
+    before = ""
     for line in lines:
-        found = list(_KEY.finditer(line.text))
+        found = [] if _WRAPPED.search(before) and current is not None else list(_KEY.finditer(line.text))
+        before = line.text
         if not found:
             bare = _BARE.match(line.text) if current is None or "error_code" in blocks[-1].values else None
             if bare is not None and blocks[-1].values.get("error_code") not in (None, bare["code"]):
@@ -447,6 +463,9 @@ def _keys(lines: Sequence[Line], dates: DateReader, rows: list[Row], rejected: l
                 current = "error_message"
             elif current is not None:
                 _go_on(blocks[-1], current, line)
+            elif _REFUSAL.search(line.text) and _WRAPPED.search(line.text):
+                blocks.append(_Block({"error_message": line.text.strip()}, None, [line]))
+                current = "error_message"
             elif not line.blank:
                 rejected.append(Rejected(line, "not a key of a job or an error, and before the first"))
             continue
