@@ -523,6 +523,7 @@ def test_several_processes_give_the_same_answers_in_the_same_order(labelled: Pat
     assert len({str(one) for one in answers}) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("scanned_once")
 def test_the_command_tells_each_bar_and_each_case_as_text(call: Callable[..., Said], labelled: Path) -> None:
     said = call("--cases", labelled, "--jobs", 1)

@@ -142,6 +142,7 @@ detection: {{selection: {{message|contains: '{text}'}}, condition: selection}}
 """
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("in_this_process")
 def test_other_rules_scan_only_the_machines_that_they_speak_of(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -192,6 +193,7 @@ def test_a_bundle_that_kills_its_process_costs_itself_alone(
     assert "killer.zip: tried 3 times" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_process_goes_on_from_chunk_to_chunk_but_not_for_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -372,6 +374,7 @@ class TestDatasets:
         assert bundles["files"].isna().tolist() == (bundles["status"] == "failed").tolist()
         assert sorted(bundles["status"]) == ["failed", "scanned", "scanned"]
 
+    @pytest.mark.slow
     @pytest.mark.usefixtures("in_this_process")
     def test_a_dataset_that_grows_is_split_into_more_parts_and_keeps_all(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -59,6 +59,7 @@ def test_what_is_said_of_a_time_tells_its_zone(assumed: str | None, zone: tuple[
     assert found.how
 
 
+@pytest.mark.slow
 def test_no_parser_says_that_a_zone_is_unknown_in_words_that_are_not_understood() -> None:
     said = {
         text

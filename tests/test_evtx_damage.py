@@ -664,6 +664,7 @@ def harmed(harm: str, **limits: Any) -> FirstReader:
     return FirstReader(BindingLimits(**limits), command=(sys.executable, "-I", "-c", DECODES.format(harm=harm)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("harm", "why"),
     [

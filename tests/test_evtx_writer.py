@@ -114,6 +114,7 @@ def test_the_same_events_give_the_same_bytes(writer: ModuleType) -> None:
     assert writer.write_evtx(all_shapes(writer)) == writer.write_evtx(all_shapes(writer))
 
 
+@pytest.mark.slow
 def test_both_readers_agree_on_every_record_of_several_chunks(writer: ModuleType) -> None:
     events = all_shapes(writer) * 60
     data = writer.write_evtx(events)

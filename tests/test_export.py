@@ -321,6 +321,7 @@ def test_hostile_text_and_names_are_escaped_in_text_files_and_whole_in_the_other
 # what is refused, and how it ends
 
 
+@pytest.mark.slow
 def test_a_file_that_is_there_is_not_overwritten_without_force(call: Call, tmp_path: Path) -> None:
     folder, target = tmp_path / "out", tmp_path / "x.csv"
     assert call(SECRETS, "-o", folder, "--tables", "attempts").status == 0

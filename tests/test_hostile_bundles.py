@@ -298,6 +298,7 @@ def test_a_full_disk_is_told(words: list[str]) -> None:
     assert b"Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="file descriptors are closed another way")
 def test_closed_streams_are_no_internal_error(tmp_path: Path) -> None:
     (tmp_path / "waagent.log").write_bytes(lines("x"))

@@ -415,6 +415,7 @@ def test_whole_numbers_come_back_exactly(events: list[dict[str, int]]) -> None:
     assert [{name: row[name] for name in event} for row, event in zip(found, events, strict=True)] == events
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "hostile",
     [b'{"a":[\n', b'{"a":"x\n', b"{\n", b'{"a":1,\n', b"[\n", b"\n", b'{"a":{', b'{"x":[[[[', b'{"a":"\\"'],

@@ -211,7 +211,7 @@ def test_rules_fit_the_same_events_of_a_part() -> None:
 
 @pytest.mark.parametrize(
     "bundle",
-    [pytest.param(one, marks=[pytest.mark.slow] * (at % 4 > 0), id=one.name) for at, one in enumerate(BUNDLES)],
+    [pytest.param(one, marks=[pytest.mark.slow] * (at % 5 > 0), id=one.name) for at, one in enumerate(BUNDLES)],
 )
 def test_rules_fit_the_same_events_of_a_sample_bundle_and_its_report_is_the_same(bundle: Path) -> None:
     rules = builtin_rules().rules

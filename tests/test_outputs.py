@@ -186,6 +186,7 @@ def test_a_device_is_written_to_and_not_replaced() -> None:
 # ---- tables ----
 
 
+@pytest.mark.slow
 def test_the_tables_beside_a_report_are_those_of_export_and_redacted(scan: Callable[..., Said], tmp_path: Path) -> None:
     bundle = BUNDLES / "linux-sas-secrets"
     said = scan(bundle, "-q", "-o", f"parquet:{tmp_path / 'a'}", "-o", tmp_path / "a.json")

@@ -203,6 +203,7 @@ def test_a_key_that_holds_itself_is_not_walked_for_ever() -> None:
     assert len(rows) < 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [b"lf", b"ri", b"li"])
 def test_counts_beyond_all_reason_end_at_a_limit(kind: bytes) -> None:
     data = bytearray(hive(merged(at("Select"), at("ControlSet001\\Services\\VSS", number("Start", 1)))))

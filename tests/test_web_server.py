@@ -114,6 +114,7 @@ class TestAScan:
         other = client.post("/api/v1/uploads", json={"files": [{"path": "other.log", "size": 3}]}, headers=key)
         assert other.status_code == 422
 
+    @pytest.mark.slow
     def test_the_finished_ones_are_counted(self, client: httpx.Client) -> None:
         scan_of(client, {FAILED.name: FAILED.read_bytes()})
         told = client.get("/api/v1/fleet").json()
@@ -136,6 +137,7 @@ class TestAScan:
         assert client.get(f"/api/v1/scans/{scan['id']}").status_code == 404
         assert client.delete(f"/api/v1/scans/{scan['id']}").status_code == 404
 
+    @pytest.mark.slow
     def test_an_archive_that_explodes_has_an_answer(self, client: httpx.Client) -> None:
         held = io.BytesIO()
         with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as zipped:
