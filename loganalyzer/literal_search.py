@@ -55,6 +55,64 @@ class _Hyperscan:
         return found
 
 
+class ByteSearch(Protocol):
+    """A search for bytes that was made ready for them."""
+
+    def ends(self, block: memoryview) -> NDArray[np.int64]:
+        """Where occurrences end in a block: behind the last byte of each, in no order, some more than once."""
+
+
+def byte_search(letters: frozenset[bytes], values: frozenset[bytes], *, portable: bool = False) -> ByteSearch:
+    """A search for bytes: for ``letters`` in any case of ASCII, for ``values`` as they are (or, portably, nearly so).
+
+    ``portable``: without hyperscan, even where it is here.
+    """
+    if portable or hyperscan is None:
+        return _PortableBytes(letters, values)
+    return _hyperscan_bytes(letters, values)
+
+
+class _HyperscanBytes:
+    def __init__(self, letters: Collection[bytes], values: Collection[bytes]) -> None:
+        expressions = [_escaped_bytes(one) for one in (*sorted(letters), *sorted(values))]
+        self._database: Any = hyperscan.Database()
+        self._database.compile(
+            expressions=expressions,
+            ids=[0] * len(expressions),
+            elements=len(expressions),
+            flags=[hyperscan.HS_FLAG_CASELESS] * len(letters) + [0] * len(values),
+        )
+
+    def ends(self, block: memoryview) -> NDArray[np.int64]:
+        places: list[int] = []
+        self._database.scan(block, match_event_handler=_note, context=places.append)
+        return np.array(places, np.int64)
+
+
+class _PortableBytes:
+    def __init__(self, letters: Collection[bytes], values: Collection[bytes]) -> None:
+        self._wanted = sorted({one.lower() for one in (*letters, *values)})
+
+    def ends(self, block: memoryview) -> NDArray[np.int64]:
+        lower, places = bytes(block).lower(), list[int]()
+        for wanted in self._wanted:
+            at = lower.find(wanted)
+            while at >= 0:
+                places.append(at + len(wanted))
+                at = lower.find(wanted, at + 1)
+        return np.array(places, np.int64)
+
+
+@lru_cache(maxsize=8)
+def _hyperscan_bytes(letters: frozenset[bytes], values: frozenset[bytes]) -> _HyperscanBytes:
+    """Bytes are compiled once in a process."""
+    return _HyperscanBytes(letters, values)
+
+
+def _escaped_bytes(wanted: bytes) -> bytes:
+    return b"".join(bytes([one]) if bytes([one]).isalnum() else b"\\x%02x" % one for one in wanted)
+
+
 def _note(number: int, start: int, end: int, flags: int, note: Any) -> None:
     note(end)
 

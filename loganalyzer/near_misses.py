@@ -23,7 +23,7 @@ from loganalyzer.why_not import (
 
 MOST_TOLD: Final = 3
 #: Rows of a frame, from the end of the window, that are looked at: a help to the reader must not cost a scan much.
-MOST_ROWS: Final = 5_000
+MOST_ROWS: Final = 2_000
 #: Conditions that must hold of a row. One alone (its program, the kind of row) holds of rows without number.
 ENOUGH: Final = 2
 

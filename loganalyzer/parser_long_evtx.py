@@ -8,8 +8,10 @@ row. A log that holds more than one channel is read whole.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -21,7 +23,9 @@ from loganalyzer.events_asked import EventsAsked
 from loganalyzer.evtx.events import Event
 from loganalyzer.evtx.frames import created_times, frames_of, service_of
 from loganalyzer.evtx.glance import Glance
-from loganalyzer.literal_search import LineSearch, line_search
+from loganalyzer.evtx.heads import UNKNOWN, Heads, System
+from loganalyzer.evtx.unaligned import Marks, Places
+from loganalyzer.literal_search import line_search
 from loganalyzer.schema import EventFrame, LogSource, PassedOver, to_the_minute
 
 BESIDE = parser_long_log.BESIDE
@@ -29,8 +33,161 @@ BESIDE = parser_long_log.BESIDE
 _QUIET = frozenset({"0", "3", "4", "5"})
 #: Events of a machine that are rows whatever they hold, so that whose log it is can be told.
 OF_A_MACHINE = 20
-#: Times that wait to be thinned.
-_MANY = 50_000
+
+
+class NotPlainError(Exception):
+    """A log of which nothing must be selected."""
+
+
+class Stretch(Protocol):
+    """Events of a log that follow each other."""
+
+    @property
+    def heads(self) -> Heads:
+        """What is known of them without decoding them; where nothing is known, they are decoded."""
+
+    def with_text(self, texts: frozenset[str]) -> Marks:
+        """Which of them hold one of some texts (ASCII, lower case) in what they say; it may be too many."""
+
+    def events(self, places: Sequence[int], first: int) -> list[Event]:
+        """Decodes those at some places in it; ``first`` is the place of its first event among all of the log.
+
+        Raises:
+            NotPlainError: one of them cannot be decoded.
+        """
+
+    def only(self, places: Sequence[int]) -> Stretch:
+        """The same of which no other places will be asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """``first``: the place of its first event in the log; ``chosen``: those that are rows for what is known so far."""
+
+    stretch: Stretch
+    first: int
+    chosen: Marks
+
+    @property
+    def count(self) -> int:
+        return len(self.chosen)
+
+
+@dataclass
+class EventPicker:
+    """Takes the events of a log in order, and tells the rows. ``asked``: of a log source; None: it is read whole."""
+
+    asked: Callable[[LogSource], EventsAsked | None]
+    _rows: list[Event] = field(default_factory=list)
+    _beside: list[tuple[int, list[int], Stretch]] = field(default_factory=list)
+    _waiting: deque[_Part] = field(default_factory=deque)
+    _before: Marks = field(default_factory=lambda: np.zeros(BESIDE, np.bool_))
+    _count: int = 0
+    _passed: int = 0
+    _times: list[pl.Series] = field(default_factory=list)
+    _channel: str | None = None
+    _questions: EventsAsked | None = None
+    _kinds: set[tuple[str, str]] = field(default_factory=set)
+    _machines: Counter[str] = field(default_factory=Counter)
+    _latest: int | None = None
+
+    def add(self, stretch: Stretch) -> None:
+        """The next events.
+
+        Raises:
+            NotPlainError: nothing must be selected of this log.
+        """
+        heads = stretch.heads
+        if not len(heads.which):
+            return
+        part = _Part(stretch, self._count, heads.which == UNKNOWN)
+        for number in np.unique(heads.which[~part.chosen]).tolist():
+            self._choose(heads.systems[number], np.flatnonzero(heads.which == number), part.chosen)
+        if self._questions is not None and self._questions.texts:
+            part.chosen[stretch.with_text(self._questions.texts)] = True
+        self._choose_where_the_clock_went_back(heads, part)
+        part.chosen[: max(0, BESIDE + 1 - self._count)] = True
+        self._count += part.count
+        self._waiting.append(part)
+        behind = sum(one.count for one in self._waiting) - self._waiting[0].count
+        while behind >= max(parser_long_log.LAST_ENTRIES, BESIDE) and len(self._waiting) > 1:
+            self._settle()
+            behind -= self._waiting[0].count
+
+    def frames(self, path: str) -> tuple[EventFrame, ...]:
+        """The frame of the log, once it has no more events.
+
+        Raises:
+            NotPlainError: nothing must be selected of this log.
+        """
+        left = parser_long_log.LAST_ENTRIES
+        for part in reversed(self._waiting):
+            part.chosen[max(0, part.count - left) :] |= left > 0
+            left -= min(left, part.count)
+        while self._waiting:
+            self._settle()
+        times = to_the_minute(pl.concat([_moments(np.zeros(0, np.int64)), *self._times]))
+        passed = PassedOver("", self._passed, self._passed, times, _Beside(self._beside, path).between)
+        return tuple(
+            EventFrame(one.logsource, one.rows, passed=(passed,) if number == 0 else ())
+            for number, one in enumerate(frames_of(self._rows, path))
+        )
+
+    def _choose(self, system: System, places: Places, chosen: Marks) -> None:
+        """Marks rows among the events at some places, which have the same fields."""
+        provider, event_id, level, channel, computer = system
+        if self._channel is None:
+            self._channel = channel
+            self._questions = self.asked(LogSource("windows", service_of(channel)))
+        if channel != self._channel or self._questions is None:
+            raise NotPlainError
+        kind = (provider.lower(), event_id)
+        if kind not in self._kinds:
+            self._kinds.add(kind)
+            chosen[places[0]] = True
+        of_machine = max(0, OF_A_MACHINE - self._machines[computer])
+        self._machines[computer] += min(of_machine, len(places))
+        chosen[places[:of_machine]] = True
+        asked = self._questions
+        is_asked = event_id in asked.ids or kind in asked.kinds or _begins_with_one(provider, event_id, asked.texts)
+        if is_asked or level not in _QUIET:
+            chosen[places] = True
+
+    def _choose_where_the_clock_went_back(self, heads: Heads, part: _Part) -> None:
+        places = np.flatnonzero(heads.which != UNKNOWN)
+        if not len(places):
+            return
+        created = heads.created[places]
+        back = np.flatnonzero(np.diff(created) < 0)
+        part.chosen[places[back]] = part.chosen[places[back + 1]] = True
+        if self._latest is not None and created[0] < self._latest:
+            part.chosen[places[0]] = True
+            if self._waiting:
+                self._waiting[-1].chosen[-1] = True
+        self._latest = int(created[-1])
+
+    def _settle(self) -> None:
+        """Nothing more will be known of the first part that waits."""
+        part = self._waiting.popleft()
+        around = np.concatenate([self._before, part.chosen, *(one.chosen[:BESIDE] for one in self._waiting)])
+        beside = parser_long_log.with_neighbours(around)[len(self._before) :][: part.count] & ~part.chosen
+        self._before = np.concatenate([self._before, part.chosen])[-BESIDE:]
+        self._rows += part.stretch.events(np.flatnonzero(part.chosen).tolist(), part.first)
+        near: list[int] = np.flatnonzero(beside).tolist()
+        if near:
+            self._beside.append((part.first, near, part.stretch.only(near)))
+        self._passed += part.count - int(part.chosen.sum())
+        self._times.append(to_the_minute(_moments(part.stretch.heads.created[~part.chosen])))
+
+
+def _begins_with_one(provider: str, event_id: str, texts: frozenset[str]) -> bool:
+    """Whether one of the texts stands in what the message of an event begins with."""
+    head = f"{provider} {event_id}: ".lower()
+    return any(text in head for text in texts)
+
+
+def _moments(created: Places) -> pl.Series:
+    return pl.Series("@timestamp", created, pl.Int64).cast(pl.Datetime("us", "UTC"))
 
 
 class Rendered(Protocol):
@@ -48,161 +205,69 @@ class Rendered(Protocol):
         """Decodes it; ``sequence`` is its place among all events of the log."""
 
 
-class NotPlainError(Exception):
-    """A log of which nothing must be selected."""
+@dataclass(frozen=True)
+class RenderedStretch:
+    """Events that are there as JSON, by their places."""
 
+    heads: Heads
+    rendered: Mapping[int, Rendered]
 
-@dataclass(slots=True)
-class _Waiting:
-    sequence: int
-    rendered: Rendered
-    chosen: bool
-
-
-@dataclass
-class EventPicker:
-    """Takes the events of a log in order, and tells the rows. ``asked``: of a log source; None: it is read whole."""
-
-    asked: Callable[[LogSource], EventsAsked | None]
-    _rows: list[Event] = field(default_factory=list)
-    _beside: dict[int, Rendered] = field(default_factory=dict)
-    _waiting: deque[_Waiting] = field(default_factory=deque)
-    _before: deque[bool] = field(default_factory=lambda: deque(maxlen=BESIDE))
-    _count: int = 0
-    _passed: int = 0
-    _created: list[str] = field(default_factory=list)
-    _times: list[pl.Series] = field(default_factory=list)
-    _channel: str | None = None
-    _questions: EventsAsked | None = None
-    _search: LineSearch | None = None
-    _kinds: set[tuple[str, str]] = field(default_factory=set)
-    _machines: Counter[str] = field(default_factory=Counter)
-    _latest: str = ""
-
-    def add(self, events: Sequence[Rendered]) -> None:
-        """The next events.
-
-        Raises:
-            NotPlainError: nothing must be selected of this log.
-        """
-        chosen = [self._is_chosen(one.head) for one in events]
-        for number in self._with_text(events):
-            chosen[number] = True
-        for rendered, is_chosen in zip(events, chosen, strict=True):
-            self._step(rendered, is_chosen)
-        while len(self._waiting) > max(parser_long_log.LAST_ENTRIES, BESIDE):
-            self._settle()
-
-    def frames(self, path: str) -> tuple[EventFrame, ...]:
-        """The frame of the log, once it has no more events.
-
-        Raises:
-            NotPlainError: nothing must be selected of this log.
-        """
-        for number in range(min(parser_long_log.LAST_ENTRIES, len(self._waiting))):
-            self._waiting[-1 - number].chosen = True
-        while self._waiting:
-            self._settle()
-        self._thin()
-        passed = PassedOver(
-            "", self._passed, self._passed, to_the_minute(pl.concat(self._times)), _Beside(self._beside, path).between
-        )
-        return tuple(
-            EventFrame(one.logsource, one.rows, passed=(passed,) if number == 0 else ())
-            for number, one in enumerate(frames_of(self._rows, path))
-        )
-
-    def _is_chosen(self, head: Glance | None) -> bool:
-        if head is None:
-            return True
-        if self._channel is None:
-            self._begin(head.channel)
-        if head.channel != self._channel or self._questions is None:
+    @classmethod
+    def of(cls, rendered: Sequence[Rendered]) -> RenderedStretch:
+        """Raises NotPlainError where a time is none."""
+        heads = [one.head for one in rendered]
+        known = [head for head in heads if head is not None]
+        created = created_times([head.created for head in known])
+        if created.null_count():
             raise NotPlainError
-        kind = (head.provider.lower(), head.event_id)
-        first = kind not in self._kinds
-        self._kinds.add(kind)
-        self._machines[head.computer] += 1
-        return (
-            first
-            or head.level not in _QUIET
-            or head.event_id in self._questions.ids
-            or kind in self._questions.kinds
-            or self._machines[head.computer] <= OF_A_MACHINE
-        )
+        systems: dict[System, int] = {}
+        own = [(one.provider, one.event_id, one.level, one.channel, one.computer) for one in known]
+        numbers = [systems.setdefault(system, len(systems)) for system in own]
+        places = np.array([place for place, head in enumerate(heads) if head is not None], np.int64)
+        which, times = np.full(len(heads), UNKNOWN, np.int64), np.zeros(len(heads), np.int64)
+        which[places], times[places] = numbers, created.to_physical().to_numpy()
+        return cls(Heads([*systems], which, times), dict(enumerate(rendered)))
 
-    def _begin(self, channel: str) -> None:
-        self._channel = channel
-        self._questions = self.asked(LogSource("windows", service_of(channel)))
-        if self._questions is not None and self._questions.texts:
-            self._search = line_search(self._questions.texts)
-
-    def _with_text(self, events: Sequence[Rendered]) -> Iterable[int]:
-        """Which of the events hold a text, in what they say or in what their message begins with."""
-        if self._search is None or not events:
-            return ()
-        lines = [
-            f"{one.head.provider} {one.head.event_id}: {one.text[one.head.payload :]}" if one.head is not None else ""
-            for one in events
-        ]
+    def with_text(self, texts: frozenset[str]) -> Marks:
+        """See `Stretch`."""
+        lines = [one.text[one.head.payload :] if one.head is not None else "" for one in self.rendered.values()]
         block = "".join(f"{line}\n" for line in lines).encode()
         ends = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))
         if len(ends) != len(lines):
             raise NotPlainError
-        found: list[int] = np.flatnonzero(self._search.lines(memoryview(block), ends)).tolist()
-        return found
+        return line_search(texts).lines(memoryview(block), ends)
 
-    def _step(self, rendered: Rendered, chosen: bool) -> None:
-        head = rendered.head
-        if head is not None:
-            if head.created < self._latest:  # the clock went back
-                chosen = True
-                if self._waiting:
-                    self._waiting[-1].chosen = True
-            self._latest = head.created
-        self._waiting.append(_Waiting(self._count, rendered, chosen or self._count <= BESIDE))
-        self._count += 1
-
-    def _settle(self) -> None:
-        """Nothing more will be known of the first event that waits."""
-        one = self._waiting.popleft()
-        behind = [self._waiting[place].chosen for place in range(min(BESIDE, len(self._waiting)))]
-        is_beside = not one.chosen and (any(self._before) or any(behind))
-        self._before.append(one.chosen)
-        if one.chosen:
-            event = one.rendered.event(one.sequence)
-            if event is None:
-                raise NotPlainError
-            self._rows.append(event)
-        else:
-            if is_beside:
-                self._beside[one.sequence] = one.rendered
-            assert one.rendered.head is not None  # what tells nothing is chosen
-            self._passed += 1
-            self._created.append(one.rendered.head.created)
-            if len(self._created) >= _MANY:
-                self._thin()
-
-    def _thin(self) -> None:
-        times = created_times(self._created)
-        if times.null_count():
+    def events(self, places: Sequence[int], first: int) -> list[Event]:
+        """See `Stretch`."""
+        found = [self.rendered[place].event(first + place) for place in places]
+        told = [event for event in found if event is not None]
+        if len(told) < len(found):
             raise NotPlainError
-        self._times.append(to_the_minute(times))
-        self._created.clear()
+        return told
+
+    def only(self, places: Sequence[int]) -> RenderedStretch:
+        """See `Stretch`."""
+        return RenderedStretch(self.heads, {place: self.rendered[place] for place in places})
 
 
 @dataclass(frozen=True, slots=True)
 class _Beside:
-    """Events that stand beside rows, decoded once a report quotes them."""
+    """Events that stand beside rows, decoded once a report quotes them: first place of a stretch, places in it."""
 
-    rendered: Mapping[int, Rendered]
+    parts: Sequence[tuple[int, Sequence[int], Stretch]]
     path: str
 
     def between(self, first: int, last: int) -> pl.DataFrame:
         """See `PassedOver`."""
-        near = [one.event(at) for at in range(first, last + 1) if (one := self.rendered.get(at)) is not None]
-        parts = [frame.rows for frame in frames_of([event for event in near if event is not None], self.path)]
-        told = [rows.select(name for name in _TOLD if name in rows.columns) for rows in parts]
+        near: list[Event] = []
+        for start, places, stretch in self.parts:
+            low, high = bisect_left(places, first - start), bisect_right(places, last - start)
+            with suppress(NotPlainError):  # the process that decodes them is gone: the row stands without them
+                near += stretch.events(places[low:high], start)
+        told = [
+            rows.select(name for name in _TOLD if name in rows.columns)
+            for rows in (frame.rows for frame in frames_of(near, self.path))
+        ]
         return pl.concat(told) if told else pl.DataFrame(schema={"event.sequence": pl.Int64})
 
 

@@ -26,7 +26,7 @@ BLOCK = 4 << 20
 #: Entries before and after one that is asked for: what a report shows around a line.
 BESIDE = 2
 #: Entries at the end of a log that are rows whatever they hold: there is sought what came nearest to a finding.
-LAST_ENTRIES = 5_000
+LAST_ENTRIES = 2_000
 #: Bytes of entries that become rows or stand beside one, which are held: a log of nothing else is none to select from.
 MOST_HELD = 256 << 20
 #: Lines within entries that begin with a digit, as listings have them; a log with more of them is read as usual.
@@ -281,7 +281,7 @@ class _Walk:
         part = self.waiting.popleft()
         following = [one.chosen[:BESIDE] for one in self.waiting]
         around = np.concatenate([self.latest, part.chosen, *following])
-        beside = _with_neighbours(around)[len(self.latest) :][: len(part)] & ~part.chosen
+        beside = with_neighbours(around)[len(self.latest) :][: len(part)] & ~part.chosen
         self.latest = np.concatenate([self.latest, part.chosen])[-BESIDE:]
         for told, which in ((self.rows, part.chosen), (self.beside, beside)):
             told.add(part, np.flatnonzero(which), self.entries, self.lines, self.size)
@@ -323,7 +323,8 @@ class _Walk:
         )
 
 
-def _with_neighbours(wanted: Bools) -> Bools:
+def with_neighbours(wanted: Bools) -> Bools:
+    """Marks also what stands beside what is marked."""
     found = wanted.copy()
     for away in range(1, BESIDE + 1):
         found[away:] |= wanted[:-away]

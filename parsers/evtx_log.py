@@ -12,16 +12,16 @@ Headers, padding, free space within a chunk and unused (all zero) chunks count a
 from __future__ import annotations
 
 import base64
-import json
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from itertools import chain, pairwise
+from itertools import accumulate, chain, groupby
+from typing import TYPE_CHECKING
 
-import orjson
 import polars as pl
 
 from loganalyzer.evtx.chunks import (
@@ -40,19 +40,17 @@ from loganalyzer.evtx.chunks import (
     lenders,
     read_layout,
     rebuilt,
+    rebuilt_for,
 )
-from loganalyzer.evtx.events import Event, Json, read_event
 from loganalyzer.evtx.first_reader import Decoded, Failures, FirstReader
 from loganalyzer.evtx.frames import frames_of
-from loganalyzer.evtx.glance import Glance, glance
+from loganalyzer.evtx.rendered import RenderedRecord, rendered_record
 from loganalyzer.evtx.second_reader import SecondReader
-from loganalyzer.parser import Claim, LogSource, ParseContext, Parsed, Parser, Sample, Source, rejected_whole
+from loganalyzer.parser import Claim, LogSource, ParseContext, Parsed, Parser, Sample, Selection, Source, rejected_whole
 from loganalyzer.schema import REJECTED_COLUMNS, EventFrame
 
-#: FILETIME counts 100 ns since 1601; this is 1970 in µs of it.
-_UNIX_EPOCH = 11_644_473_600_000_000
-#: Times after this (year 9999) are no times.
-_LATEST = 253_402_300_800_000_000
+if TYPE_CHECKING:
+    from loganalyzer.evtx.sound_chunks import SoundChunk
 
 #: As many chunks as a file header can count.
 _MOST_CHUNKS = 1 << 16
@@ -138,37 +136,14 @@ class _Rejected:
 
 
 @dataclass(frozen=True, slots=True)
-class _Record:
-    """An event as JSON; ``offset`` is the record's in the file, ``head`` what was seen of it without decoding it."""
-
-    place: Place
-    offset: int
-    text: str
-    head: Glance | None
-
-    def event(self, sequence: int) -> Event | None:
-        """Decoded; None: it has no System element, so it is none."""
-        written = self.place.written // 10 - _UNIX_EPOCH
-        return read_event(
-            _decoded(self.text),
-            self.text,
-            offset=self.offset,
-            length=self.place.length,
-            sequence=sequence,
-            number=self.place.number,
-            written=written if 0 <= written < _LATEST else None,
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class _Reading:
     """What came of a chunk, or of a range that is none: events, lost bytes, damage, how many records it had.
 
     ``numbers``: those of the events; ``ways``: how many were read which way.
     """
 
-    events: list[_Record] = field(default_factory=list)
-    numbers: list[int] = field(default_factory=list)
+    events: list[RenderedRecord] = field(default_factory=list)
+    numbers: list[range] = field(default_factory=list)
     rejected: list[_Rejected] = field(default_factory=list)
     damage: list[str] = field(default_factory=list)
     records: int = 0
@@ -189,6 +164,14 @@ class _Decoders:
 
     def decoded(self, one_chunk: bytes, places: list[tuple[Place, bool]]) -> Decoded:
         return self.first.read(one_chunk, [place for place, _ in places], self.failures, self.scan)
+
+    def of_sound(self, chunk: SoundChunk, places: Sequence[Place]) -> Mapping[int, RenderedRecord]:
+        """Some records of a sound chunk: those that the binding can read, by offset in it."""
+        one_chunk = rebuilt_for(self.data, chunk.offset, places)
+        texts = dict(self.first.read(one_chunk, places, self.failures, self.scan).events)
+        told = ((place, texts[place.number]) for place in places if place.number in texts)
+        records = ((place.offset, rendered_record(place, text, chunk.offset)) for place, text in told)
+        return {offset: record for offset, record in records if record is not None}
 
     def second_chance(
         self, chunk: Chunk, one_chunk: bytes, places: list[Place]
@@ -229,58 +212,87 @@ class EvtxLog:
 
     def parse(self, source: Source, context: ParseContext) -> Parsed:
         """Times are UTC in the file, so the context is not asked."""
+        selection = context.selection
+        if selection is not None and source.size > selection.longer_than:
+            # numpy and hyperscan take as long to import as a small bundle takes to read
+            from loganalyzer.parser_long_evtx import NotPlainError
+
+            with suppress(NotPlainError):
+                return self._parsed_in_part(source, context, selection)
         layout = read_layout(source.data)
         if layout.chunk_count is None and not layout.chunks:
             why = "the file is empty" if not source.data else "magic missing"
             return rejected_whole(source, f"not an event log: {why}")
-        first, second = self.first_reader, self.second_reader
-        costs = (first.failures(), second.limits.steps_a_file)
-        decoders = _Decoders(first, second, source.data, layout, context, *costs)
+        decoders = self._decoders(source, layout, context)
         readings = [_file_header(source.data, layout)]
-        frames = _frames(source, context, _kept(readings, _ranges(source.data, layout, decoders)))
-        if frames is None:
-            return self.parse(source, replace(context, selection=None))
-        lost = [row for reading in readings for row in reading.rejected]
-        damage = [text for reading in readings for text in reading.damage]
-        summary = _summary(layout, readings)
-        numbers = [number for reading in readings for number in reading.numbers]
-        return Parsed(
-            frames=frames,
-            parsed_bytes=source.size - sum(row.length for row in lost),
-            lines=_known(layout, readings),
-            rejected=_rejected_rows(source.data, lost),
-            rejected_bytes=sum(row.length for row in lost),
-            damage=(*summary, *damage) if damage else (),
-            notes=(*(() if damage else summary), *_notes(layout, numbers)),
-        )
+        readings += (_read_chunk(source.data, chunk, decoders) for chunk in layout.chunks)
+        records = chain.from_iterable(reading.events for reading in readings)
+        events = [event for number, one in enumerate(records) if (event := one.event(number)) is not None]
+        return _parsed(source, layout, frames_of(events, source.path), readings)
+
+    def _parsed_in_part(self, source: Source, context: ParseContext, selection: Selection) -> Parsed:
+        """Rows of those events only that are asked for.
+
+        Raises:
+            NotPlainError: nothing must be selected of this log.
+        """
+        from loganalyzer.evtx.sound_chunks import sound_chunks
+        from loganalyzer.parser_long_evtx import EventPicker, NotPlainError, RenderedStretch
+        from loganalyzer.parser_sound_evtx import CHUNKS_AT_ONCE, SoundLog
+
+        sound = sound_chunks(source.data)
+        layout = read_layout(source.data, sound)
+        if not layout.chunks:
+            raise NotPlainError
+        decoders = self._decoders(source, layout, context)
+        picker, log = EventPicker(selection.events), SoundLog(source.data, decoders.of_sound)
+        readings = [_file_header(source.data, layout)]
+        for is_sound, chunks in groupby(layout.chunks, lambda chunk: chunk.sound):
+            for some in _batches([*chunks], CHUNKS_AT_ONCE if is_sound else 1):
+                if is_sound:
+                    picker.add(log.stretch([sound[chunk.offset] for chunk in some]))
+                    readings += map(_sound_reading, some)
+                else:
+                    reading = _read_chunk(source.data, some[0], decoders)
+                    picker.add(RenderedStretch.of(reading.events))
+                    readings.append(replace(reading, events=[]))
+        return _parsed(source, layout, picker.frames(source.path), readings)
+
+    def _decoders(self, source: Source, layout: Layout, context: ParseContext) -> _Decoders:
+        first, second = self.first_reader, self.second_reader
+        return _Decoders(first, second, source.data, layout, context, first.failures(), second.limits.steps_a_file)
 
 
-def _kept(readings: list[_Reading], more: Iterator[_Reading]) -> Iterator[list[_Record]]:
-    """The events of each of the readings, which go behind the others without them."""
-    for reading in more:
-        yield reading.events
-        readings.append(replace(reading, events=[]))
+def _batches(chunks: Sequence[Chunk], size: int) -> Iterator[Sequence[Chunk]]:
+    for start in range(0, len(chunks), size):
+        yield chunks[start : start + size]
 
 
-def _frames(source: Source, context: ParseContext, events: Iterator[list[_Record]]) -> tuple[EventFrame, ...] | None:
-    """Frames of all events, or of those of a long log that are asked for; None: that cannot be told."""
-    selection = context.selection
-    if selection is None or source.size <= selection.longer_than:
-        told = (record.event(number) for number, record in enumerate(chain.from_iterable(events)))
-        return frames_of([event for event in told if event is not None], source.path)
-    # numpy and hyperscan take as long to import as a small bundle takes to read
-    from loganalyzer.parser_long_evtx import EventPicker, NotPlainError
-
-    picker = EventPicker(selection.events)
-    try:
-        for of_chunk in events:
-            picker.add(of_chunk)
-        return picker.frames(source.path)
-    except NotPlainError:
-        return None
+def _sound_reading(chunk: Chunk) -> _Reading:
+    assert chunk.numbers is not None
+    numbers = range(chunk.numbers[0], chunk.numbers[1] + 1)
+    return _Reading(numbers=[numbers], records=len(numbers), ways=Counter({_BINDING: len(numbers)}))
 
 
-def _summary(layout: Layout, readings: list[_Reading]) -> tuple[str, ...]:
+def _parsed(source: Source, layout: Layout, frames: tuple[EventFrame, ...], readings: Sequence[_Reading]) -> Parsed:
+    """The readings of file header and chunks, with those of what is no chunk."""
+    readings = [*readings, *_no_chunks(layout)]
+    lost = [row for reading in readings for row in reading.rejected]
+    damage = [text for reading in readings for text in reading.damage]
+    summary = _summary(layout, readings)
+    numbers = [one for reading in readings for one in reading.numbers]
+    return Parsed(
+        frames=frames,
+        parsed_bytes=source.size - sum(row.length for row in lost),
+        lines=_known(layout, readings),
+        rejected=_rejected_rows(source.data, lost),
+        rejected_bytes=sum(row.length for row in lost),
+        damage=(*summary, *damage) if damage else (),
+        notes=(*(() if damage else summary), *_notes(layout, numbers)),
+    )
+
+
+def _summary(layout: Layout, readings: Sequence[_Reading]) -> tuple[str, ...]:
     """One line of what was lost and which way the rest was read; nothing for a log that the binding read whole."""
     ways = sum((reading.ways for reading in readings), Counter[str]())
     read, records = ways.total(), _known(layout, readings)
@@ -294,29 +306,31 @@ def _summary(layout: Layout, readings: list[_Reading]) -> tuple[str, ...]:
     return ("; ".join(parts),)
 
 
-def _known(layout: Layout, readings: list[_Reading]) -> int:
+def _known(layout: Layout, readings: Sequence[_Reading]) -> int:
     """Records that the file is known to have had: by chunk, or by the ids between its first and its last."""
     tail, *chunks = readings
     counted = sum(reading.records for reading in chunks)
-    numbers = {number for reading in chunks for number in reading.numbers}
-    by_id = max(numbers) - min(numbers) + 1 if numbers else 0
+    numbers = [one for reading in chunks for one in reading.numbers]
+    by_id = max(one.stop for one in numbers) - min(one.start for one in numbers) if numbers else 0
     return tail.records + (by_id if counted < by_id <= layout.slots * MOST_RECORDS else counted)
 
 
-def _notes(layout: Layout, numbers: list[int]) -> Iterator[str]:
+def _notes(layout: Layout, numbers: Sequence[range]) -> Iterator[str]:
     """What is no damage of the file, but bears on what it can prove: an open log, and ids that it does not hold."""
     if layout.dirty:
         yield "the log was open when it was copied (dirty): headers may be behind their records"
     if layout.unused and layout.unused[-1].length < CHUNK_SIZE:
         end = layout.unused[-1].offset + layout.unused[-1].length
         yield f"the file ends inside an unused chunk, at byte {end}: if anything followed, it is missing"
-    known = sorted(set(numbers))
-    gaps = [(one + 1, other - 1) for one, other in pairwise(known) if other - one > 1]
+    known = sorted(numbers, key=lambda one: one.start)
+    covered = accumulate((one.stop for one in known), max)
+    gaps = [(end, one.start - 1) for end, one in zip(covered, known[1:], strict=False) if one.start > end]
     if gaps:
         missing = sum(last - first + 1 for first, last in gaps)
         shown = ", ".join(f"{first} to {last}" if last > first else str(first) for first, last in gaps[:_GAPS_SHOWN])
         more = f" and {len(gaps) - _GAPS_SHOWN} more ranges" if len(gaps) > _GAPS_SHOWN else ""
-        yield f"{missing} record ids between {known[0]} and {known[-1]} are not in it: {shown}{more}"
+        between = f"between {known[0].start} and {max(one.stop for one in known) - 1}"
+        yield f"{missing} record ids {between} are not in it: {shown}{more}"
 
 
 def _file_header(data: bytes, layout: Layout) -> _Reading:
@@ -329,7 +343,7 @@ def _file_header(data: bytes, layout: Layout) -> _Reading:
     if layout.chunk_count > layout.slots:
         chunks = f"the file header counts {layout.chunk_count} chunks, {layout.slots} are there"
         damage.append(f"cut off at byte {len(data)}: {chunks}")
-    known = [chunk.records[-1].number for chunk in layout.chunks if chunk.records]
+    known = [chunk.numbers[1] for chunk in layout.chunks if chunk.numbers is not None]
     known += [chunk.header.last for chunk in layout.chunks if chunk.header is not None and chunk.header.count]
     missing = layout.next_number - 1 - max(known) if known and layout.next_number is not None else 0
     if missing > 0:
@@ -338,10 +352,8 @@ def _file_header(data: bytes, layout: Layout) -> _Reading:
     return _Reading(damage=damage, records=missing if 0 < missing <= _MOST_CHUNKS * MOST_RECORDS else 0)
 
 
-def _ranges(data: bytes, layout: Layout, decoders: _Decoders) -> Iterator[_Reading]:
-    """Chunks in their order, then ranges that are no chunks."""
-    for chunk in layout.chunks:
-        yield _read_chunk(data, chunk, decoders)
+def _no_chunks(layout: Layout) -> Iterator[_Reading]:
+    """Ranges that are no chunks."""
     if layout.unreadable:
         why = "not a chunk: its magic is missing and it holds no whole record"
         rejected = [_Rejected(span.offset, span.length, why) for span in layout.unreadable]
@@ -354,11 +366,11 @@ def _holes(layout: Layout) -> Iterator[_Reading]:
     """Unused chunks are normal, except where the ids on both sides say that records were there."""
     for before, after in zip(layout.chunks, layout.chunks[1:], strict=False):
         within = [span for span in layout.unused if before.offset < span.offset < after.offset]
-        if not within or not before.records or not after.records:
+        if not within or before.numbers is None or after.numbers is None:
             continue
-        missing = after.records[0].number - before.records[-1].number - 1
+        missing = after.numbers[0] - before.numbers[1] - 1
         if missing > 0:
-            first = before.records[-1].number + 1
+            first = before.numbers[1] + 1
             why = f"all zero between two chunks; records {first} to {first + missing - 1} are missing"
             yield _Reading(
                 rejected=[_Rejected(span.offset, span.length, why) for span in within],
@@ -381,51 +393,33 @@ def _read_chunk(data: bytes, chunk: Chunk, decoders: _Decoders) -> _Reading:
         event, way = events.get(place.offset), _SOUGHT if place.sought else _BINDING
         text, fault = answers.get(place.offset, (None, None))
         if event is None and text is not None:
-            event, way = _record(place, text, chunk.offset), _SECOND
+            event, way = rendered_record(place, text, chunk.offset), _SECOND
         if event is None:
             told = {place.number: unread[place.offset]} if place.offset in unread else faults
             why = _why_lost(place, is_gap, chunk, data, told) + (f"; by python-evtx: {fault}" if fault else "")
             reading.rejected.append(_Rejected(chunk.offset + place.offset, place.length, why))
         else:
             reading.events.append(event)
-            reading.numbers.append(place.number)
+            reading.numbers.append(range(place.number, place.number + 1))
             reading.ways[way] += 1
     return _account(chunk, reading)
 
 
 def _paired(
     chunk: Chunk, places: list[tuple[Place, bool]], rendered: Sequence[tuple[int, str]], faults: dict[int, str]
-) -> dict[int, _Record]:
+) -> dict[int, RenderedRecord]:
     """Events of the binding by the place of their record; what it makes of a gap is none."""
-    events: dict[int, _Record] = {}
+    events: dict[int, RenderedRecord] = {}
     following = 0
     for place, is_gap in places:
         if following < len(rendered) and rendered[following][0] == place.number:
-            event = _record(place, rendered[following][1], chunk.offset)
+            event = rendered_record(place, rendered[following][1], chunk.offset)
             following += 1
             if event is None:
                 faults.setdefault(place.number, "decoded, but it has no System element")
             elif not is_gap:
                 events[place.offset] = event
     return events
-
-
-def _record(place: Place, text: str, chunk_offset: int) -> _Record | None:
-    """None: it has no System element, so it is no event."""
-    record = _Record(place, chunk_offset + place.offset, text, glance(text))
-    return record if record.head is not None or record.event(0) is not None else None
-
-
-def _decoded(text: str) -> Json:
-    """orjson refuses what Python's own reader takes (NaN, numbers past 64 bits)."""
-    try:
-        decoded: Json = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        try:
-            decoded = json.loads(text)
-        except (ValueError, RecursionError):
-            return None
-    return decoded
 
 
 def _why_lost(place: Place, is_gap: bool, chunk: Chunk, data: bytes, faults: dict[int, str]) -> str:

@@ -19,7 +19,7 @@ from loganalyzer.evtx.events import Event, read_event
 from loganalyzer.evtx.glance import glance
 from loganalyzer.facts import load_tables
 from loganalyzer.parser import ParseContext, Selection
-from loganalyzer.parser_long_evtx import EventPicker, NotPlainError
+from loganalyzer.parser_long_evtx import EventPicker, NotPlainError, RenderedStretch
 from loganalyzer.pipeline import ScanOptions, read, scan
 from loganalyzer.report.json_report import to_json
 from loganalyzer.schema import EventFrame, LogSource, to_the_minute
@@ -84,7 +84,7 @@ def rendered(
 def picked(events: list[Rendered], asked: EventsAsked | None) -> EventFrame:
     picker = EventPicker(lambda logsource: asked if logsource == SYSTEM else None)
     for start in range(0, len(events), 7):
-        picker.add(events[start : start + 7])
+        picker.add(RenderedStretch.of(events[start : start + 7]))
     (frame,) = picker.frames("System.evtx")
     return frame
 

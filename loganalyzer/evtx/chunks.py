@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 FILE_MAGIC = b"ElfFile\0"
@@ -89,7 +89,8 @@ class ChunkHeader:
 class Chunk:
     """One slot of 64 KiB that holds records. ``size`` is less than that where the file ends inside of it.
 
-    ``gaps`` are ranges where a record should be and none is. Without a ``header`` the magic was missing.
+    ``gaps`` are ranges where a record should be and none is. Without a ``header`` the magic was missing. ``sound``: its
+    records are those that its header says, and are not told here (``sound_chunks``).
     """
 
     index: int
@@ -98,6 +99,14 @@ class Chunk:
     header: ChunkHeader | None
     records: tuple[Place, ...]
     gaps: tuple[Span, ...]
+    sound: bool = False
+
+    @property
+    def numbers(self) -> tuple[int, int] | None:
+        """Ids of its first and its last record; None: it has none."""
+        if self.sound and self.header is not None:
+            return self.header.first, self.header.last
+        return (self.records[0].number, self.records[-1].number) if self.records else None
 
     @property
     def expected(self) -> int:
@@ -129,14 +138,20 @@ class Layout:
         return len(self.chunks) + len(self.unreadable) + len(self.unused)
 
 
-def read_layout(data: bytes) -> Layout:
-    """Walks a whole event log. Never raises; the number of chunks that the file header claims is not trusted."""
+def read_layout(data: bytes, sound: Container[int] = ()) -> Layout:
+    """Walks a whole event log. Never raises; the number of chunks that the file header claims is not trusted.
+
+    ``sound``: offsets of chunks that are known to be sound.
+    """
     base, chunk_count, next_number = _file_header(data)
     dirty = chunk_count is not None and bool(_size_at(data, 120) & _DIRTY)
     chunks: list[Chunk] = []
     unreadable: list[Span] = []
     unused: list[Span] = []
     for index, offset in enumerate(range(base, len(data), CHUNK_SIZE)):
+        if offset in sound:
+            chunks.append(Chunk(index, offset, CHUNK_SIZE, _chunk_header(data, offset), (), (), sound=True))
+            continue
         raw = data[offset : offset + CHUNK_SIZE]
         if not raw.strip(b"\0"):
             unused.append(Span(offset, len(raw)))
@@ -165,12 +180,16 @@ def _file_header(data: bytes) -> tuple[int, int | None, int | None]:
 def _read_chunk(index: int, offset: int, raw: bytes) -> Chunk | None:
     header = None
     if raw.startswith(CHUNK_MAGIC) and len(raw) >= 128:
-        _, _, first, last, _, _, free = _NUMBERS.unpack_from(raw, 8)
-        header = ChunkHeader(first, last, free)
+        header = _chunk_header(raw, 0)
     records, gaps = _walk(raw, header)
     if header is None and not records:
         return None
     return Chunk(index, offset, len(raw), header, records, gaps)
+
+
+def _chunk_header(data: bytes, offset: int) -> ChunkHeader:
+    _, _, first, last, _, _, free = _NUMBERS.unpack_from(data, offset + 8)
+    return ChunkHeader(first, last, free)
 
 
 def _walk(raw: bytes, header: ChunkHeader | None) -> tuple[tuple[Place, ...], tuple[Span, ...]]:
@@ -371,14 +390,29 @@ def rebuilt(data: bytes, chunk: Chunk) -> bytes:
             raw[gap.offset : gap.offset + 8] = RECORD_MAGIC + _SIZE.pack(gap.length)
     _bridge_small_gaps(raw, chunk)
     ends = [place.end for place in chunk.records] + [gap.offset + gap.length for gap in chunk.gaps]
-    free = max(ends, default=FIRST_RECORD)
+    raw[:FIRST_RECORD] = _own_header(max(ends, default=FIRST_RECORD))
+    if not _is_sound(data[chunk.offset : chunk.offset + chunk.size], chunk.header):
+        _mend_names(raw)
+    return _one_chunk_file_header() + bytes(raw)
+
+
+def _own_header(free: int) -> bytes:
     everything = (1 << 64) - 1  # a decoder stops at the last id; the free space alone shall end it
     head = bytearray(FIRST_RECORD)
     head[:8] = CHUNK_MAGIC
     _NUMBERS.pack_into(head, 8, 1, everything, 1, everything, 128, FIRST_RECORD, free)
-    raw[:FIRST_RECORD] = head
-    if not _is_sound(data[chunk.offset : chunk.offset + chunk.size], chunk.header):
-        _mend_names(raw)
+    return bytes(head)
+
+
+def rebuilt_for(data: bytes, offset: int, places: Sequence[Place]) -> bytes:
+    """A file of a sound chunk of which a decoder reads these records only; definitions in all others can be used."""
+    raw, at = bytearray(data[offset : offset + CHUNK_SIZE]), FIRST_RECORD
+    for place in places:
+        if place.offset > at:
+            _RECORD.pack_into(raw, at, RECORD_MAGIC, place.offset - at, 0, place.written)
+            raw[at + RECORD_HEAD_SIZE] = _NO_TOKEN
+        at = place.end
+    raw[:FIRST_RECORD] = _own_header(at)
     return _one_chunk_file_header() + bytes(raw)
 
 
