@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from tempfile import TemporaryFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +20,17 @@ class Cost:
 
 
 def run(words: Sequence[str]) -> Cost:
-    """One run; its exit status may tell of a finding or of damage.
+    """One run; its exit status may tell of a finding or of damage, but what ends with a traceback has failed.
 
     Raises:
         SystemExit: it failed.
     """
     begin = time.perf_counter()
-    child = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
-    _, status, used = os.wait4(child.pid, 0)
-    if os.waitstatus_to_exitcode(status) not in (0, 1, 3):
-        raise SystemExit(f"{words[0]} failed")
+    with TemporaryFile() as complaints:
+        child = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=complaints)  # noqa: S603
+        _, status, used = os.wait4(child.pid, 0)
+        complaints.seek(0)
+        told = complaints.read().decode(errors="replace")
+    if os.waitstatus_to_exitcode(status) not in (0, 1, 3) or "Traceback" in told:
+        raise SystemExit(f"{words[0]} failed: {told}")
     return Cost(used.ru_utime + used.ru_stime, time.perf_counter() - begin, used.ru_maxrss / 1024)

@@ -48,18 +48,18 @@ def main() -> int:
     print(f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}")
     worst = 0.0
     with TemporaryDirectory() as work:
-        written = write_evtx(list(_events(2_000)))
+        written = write_evtx(list(security_events(2_000)))
         small = Path(work, "one", "Security.evtx")
-        _write(small, written, 1)
+        write_log(small, written, 1)
         for size in options.mib:
             log = Path(work, str(size), "Security.evtx")
-            _write(log, written, (size << 20) // _CHUNK)
+            write_log(log, written, (size << 20) // _CHUNK)
             worst = max(worst, _compare(size, log, small, options.rounds))
             log.unlink()
     return 1 if options.most is not None and worst > options.most else 0
 
 
-def _events(count: int) -> list[EventRecord]:
+def security_events(count: int) -> list[EventRecord]:
     """Logons, logoffs, privileges and processes, as the Security log of an idle server holds them."""
     rng, time, events = random.Random(1), datetime(2024, 5, 6, tzinfo=UTC), []  # noqa: S311
     for _ in range(count):
@@ -72,7 +72,7 @@ def _events(count: int) -> list[EventRecord]:
     return events
 
 
-def _write(path: Path, written: bytes, chunks: int) -> None:
+def write_log(path: Path, written: bytes, chunks: int) -> None:
     """A log of so many chunks: those of the written one, again and again."""
     own = [written[at : at + _CHUNK] for at in range(_HEADER, len(written), _CHUNK)]
     header = bytearray(written[:_HEADER])
