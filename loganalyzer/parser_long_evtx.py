@@ -39,15 +39,8 @@ class NotPlainError(Exception):
     """A log of which nothing must be selected."""
 
 
-class Stretch(Protocol):
-    """Events of a log that follow each other."""
-
-    @property
-    def heads(self) -> Heads:
-        """What is known of them without decoding them; where nothing is known, they are decoded."""
-
-    def with_text(self, texts: frozenset[str]) -> Marks:
-        """Which of them hold one of some texts (ASCII, lower case) in what they say; it may be too many."""
+class Decodable(Protocol):
+    """Events of a log that follow each other, some of which can be decoded."""
 
     def events(self, places: Sequence[int], first: int) -> list[Event]:
         """Decodes those at some places in it; ``first`` is the place of its first event among all of the log.
@@ -56,8 +49,19 @@ class Stretch(Protocol):
             NotPlainError: one of them cannot be decoded.
         """
 
-    def only(self, places: Sequence[int]) -> Stretch:
-        """The same of which no other places will be asked."""
+
+class Stretch(Decodable, Protocol):
+    """Events of which all can be decoded, and something is known of each before that."""
+
+    @property
+    def heads(self) -> Heads:
+        """What is known of them without decoding them; where nothing is known, they are decoded."""
+
+    def with_text(self, texts: frozenset[str]) -> Marks:
+        """Which of them hold one of some texts (ASCII, lower case) in what they say; it may be too many."""
+
+    def only(self, places: Sequence[int]) -> Decodable:
+        """What is needed to decode those at these places."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,7 @@ class EventPicker:
 
     asked: Callable[[LogSource], EventsAsked | None]
     _rows: list[Event] = field(default_factory=list)
-    _beside: list[tuple[int, list[int], Stretch]] = field(default_factory=list)
+    _beside: list[tuple[int, list[int], Decodable]] = field(default_factory=list)
     _waiting: deque[_Part] = field(default_factory=deque)
     _before: Marks = field(default_factory=lambda: np.zeros(BESIDE, np.bool_))
     _count: int = 0
@@ -254,7 +258,7 @@ class RenderedStretch:
 class _Beside:
     """Events that stand beside rows, decoded once a report quotes them: first place of a stretch, places in it."""
 
-    parts: Sequence[tuple[int, Sequence[int], Stretch]]
+    parts: Sequence[tuple[int, Sequence[int], Decodable]]
     path: str
 
     def between(self, first: int, last: int) -> pl.DataFrame:

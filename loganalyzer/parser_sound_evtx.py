@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 
 import numpy as np
 
@@ -87,30 +88,14 @@ class SoundStretch:
 
     def events(self, places: Sequence[int], first: int) -> list[Event]:
         """See `Stretch`."""
-        found = [record.event(first + place) for place, record in self._decoded(places)]
-        told = [event for event in found if event is not None]
-        if len(told) < len(found):
-            raise NotPlainError
-        return told
+        return self.only(places).events(places, first)
 
-    def only(self, places: Sequence[int]) -> SoundStretch:
+    def only(self, places: Sequence[int]) -> FewRecords:
         """See `Stretch`."""
-        return self
-
-    def _decoded(self, places: Sequence[int]) -> Iterator[tuple[int, RenderedRecord]]:
-        """Records at some places, in their order."""
-        by_chunk: dict[int, list[int]] = {}
-        for place in places:
-            by_chunk.setdefault(int(self.records.chunk[place]), []).append(place)
         chunks = {chunk.offset: chunk for chunk in self.chunks}
-        for offset, own in by_chunk.items():
-            wanted = [self._place(place) for place in own]
-            decoded = self.decode(chunks[offset], wanted)
-            for place, one in zip(own, wanted, strict=True):
-                record = decoded.get(one.offset)
-                if record is None:
-                    raise NotPlainError
-                yield place, record
+        return FewRecords(
+            self.decode, {place: (chunks[int(self.records.chunk[place])], self._place(place)) for place in places}
+        )
 
     def _place(self, place: int) -> Place:
         records = self.records
@@ -121,6 +106,33 @@ class SoundStretch:
         """Those of which a decoder must say what they are."""
         places: list[int] = np.flatnonzero(self.seen.unsure).tolist()
         return [(event.sequence, event) for event in self.events(places, 0)]
+
+
+@dataclass(frozen=True, slots=True)
+class FewRecords:
+    """Records by their places in a stretch, with the chunk of each."""
+
+    decode: Decode
+    records: Mapping[int, tuple[SoundChunk, Place]]
+
+    def events(self, places: Sequence[int], first: int) -> list[Event]:
+        """See `Decodable`."""
+        found = [record.event(first + place) for place, record in self._decoded(places)]
+        told = [event for event in found if event is not None]
+        if len(told) < len(found):
+            raise NotPlainError
+        return told
+
+    def _decoded(self, places: Sequence[int]) -> Iterator[tuple[int, RenderedRecord]]:
+        for _, same in groupby(places, lambda place: self.records[place][0].offset):
+            own = list(same)
+            chunk = self.records[own[0]][0]
+            decoded = self.decode(chunk, [self.records[place][1] for place in own])
+            for place in own:
+                record = decoded.get(self.records[place][1].offset)
+                if record is None:
+                    raise NotPlainError
+                yield place, record
 
 
 def _confirmed(stretch: SoundStretch) -> Heads:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -35,7 +36,7 @@ class SoundChunk:
 
     offset: int
     numbers: range
-    starts: tuple[int, ...]
+    starts: array[int]
     free: int
 
 
@@ -61,12 +62,12 @@ def sound_chunk(data: bytes, offset: int) -> SoundChunk | None:
         return None
     if zlib.crc32(raw[128:FIRST_RECORD], zlib.crc32(raw[:120])) != _SIZE.unpack_from(raw, 124)[0]:
         return None
-    starts, at = list[int](), FIRST_RECORD
+    starts, at = array("H"), FIRST_RECORD
     while at <= free - SMALLEST_RECORD and len(starts) < count:
         starts.append(at)
         at += max(_SIZE.unpack_from(raw, at + 4)[0], SMALLEST_RECORD)
     whole = at == free and len(starts) == count
-    return SoundChunk(offset, range(first, last + 1), tuple(starts), free) if whole else None
+    return SoundChunk(offset, range(first, last + 1), starts, free) if whole else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def records_of(chunks: Sequence[SoundChunk], numbers: Numbers) -> Records:
     """All records of some sound chunks of a file."""
     counts = [len(chunk.starts) for chunk in chunks]
     base = np.repeat(np.array([chunk.offset for chunk in chunks], np.int64), counts)
-    offset = base + np.concatenate([np.array(chunk.starts, np.int64) for chunk in chunks])
+    offset = base + np.concatenate([np.frombuffer(chunk.starts, np.uint16) for chunk in chunks])
     length = numbers.u32[offset + 4].astype(np.int64)
     number = numbers.u64[offset + 8].astype(np.int64)
     expected = np.concatenate([np.arange(one.numbers.start, one.numbers.stop) for one in chunks])
