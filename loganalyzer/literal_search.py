@@ -1,18 +1,23 @@
 """Which lines of a block of bytes hold one of many texts, in one pass over the bytes.
 
-Hyperscan's cost does not grow with the number of texts. Where it has no wheel, polars searches the lines: the same
-answer, several times slower.
+Hyperscan's cost does not grow with the number of texts; what it makes of them is kept for the next scan. Where it has
+no wheel, polars searches the lines: the same answer, several times slower.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import platform
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from functools import lru_cache
+from importlib.metadata import version
 from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+
+from loganalyzer import search_cache
 
 try:
     import hyperscan
@@ -37,15 +42,8 @@ def line_search(texts: frozenset[str], regexes: frozenset[str] = frozenset(), *,
 
 class _Hyperscan:
     def __init__(self, texts: Collection[str], regexes: Collection[str]) -> None:
-        expressions = [*(_escaped(text) for text in sorted(texts)), *sorted(regexes)]
-        flags = [hyperscan.HS_FLAG_CASELESS] * len(texts) + [0] * len(regexes)
-        self._database: Any = hyperscan.Database()
-        self._database.compile(
-            expressions=[one.encode() for one in expressions],
-            ids=[0] * len(expressions),  # which of them it was is asked of the rows
-            elements=len(expressions),
-            flags=flags,
-        )
+        caseless = [_escaped(text.encode()) for text in sorted(texts)]
+        self._database = _database(caseless, [one.encode() for one in sorted(regexes)])
 
     def lines(self, block: memoryview, ends: NDArray[np.int64]) -> NDArray[np.bool_]:
         places: list[int] = []
@@ -53,6 +51,24 @@ class _Hyperscan:
         found = np.zeros(len(ends), np.bool_)
         found[np.searchsorted(ends, np.array(places, np.int64) - 1)] = True
         return found
+
+
+def _database(caseless: Sequence[bytes], exact: Sequence[bytes]) -> Any:
+    """Of expressions, from the cache if it is there. Which of them it was is not told: it is asked of the rows."""
+    expressions = [*caseless, *exact]
+    flags = [hyperscan.HS_FLAG_CASELESS] * len(caseless) + [0] * len(exact)
+    made_by = f"hyperscan {version('hyperscan')} {platform.platform()} {len(caseless)}"
+    key = search_cache.key_of([made_by.encode(), *expressions])
+    kept = search_cache.recalled(key)
+    if kept is not None:
+        with suppress(hyperscan.error):  # made on a machine with another processor
+            database = hyperscan.loadb(kept, hyperscan.HS_MODE_BLOCK)
+            database.scratch = hyperscan.Scratch(database)
+            return database
+    database = hyperscan.Database()
+    database.compile(expressions=expressions, ids=[0] * len(expressions), elements=len(expressions), flags=flags)
+    search_cache.keep(key, hyperscan.dumpb(database))
+    return database
 
 
 class ByteSearch(Protocol):
@@ -74,14 +90,7 @@ def byte_search(letters: frozenset[bytes], values: frozenset[bytes], *, portable
 
 class _HyperscanBytes:
     def __init__(self, letters: Collection[bytes], values: Collection[bytes]) -> None:
-        expressions = [_escaped_bytes(one) for one in (*sorted(letters), *sorted(values))]
-        self._database: Any = hyperscan.Database()
-        self._database.compile(
-            expressions=expressions,
-            ids=[0] * len(expressions),
-            elements=len(expressions),
-            flags=[hyperscan.HS_FLAG_CASELESS] * len(letters) + [0] * len(values),
-        )
+        self._database = _database(*([_escaped(one) for one in sorted(own)] for own in (letters, values)))
 
     def ends(self, block: memoryview) -> NDArray[np.int64]:
         places: list[int] = []
@@ -109,10 +118,6 @@ def _hyperscan_bytes(letters: frozenset[bytes], values: frozenset[bytes]) -> _Hy
     return _HyperscanBytes(letters, values)
 
 
-def _escaped_bytes(wanted: bytes) -> bytes:
-    return b"".join(bytes([one]) if bytes([one]).isalnum() else b"\\x%02x" % one for one in wanted)
-
-
 def _note(number: int, start: int, end: int, flags: int, note: Any) -> None:
     note(end)
 
@@ -123,8 +128,8 @@ def _hyperscan(texts: frozenset[str], regexes: frozenset[str]) -> _Hyperscan:
     return _Hyperscan(texts, regexes)
 
 
-def _escaped(text: str) -> str:
-    return "".join(char if char.isalnum() else f"\\x{ord(char):02x}" for char in text)
+def _escaped(wanted: bytes) -> bytes:
+    return b"".join(bytes([one]) if bytes([one]).isalnum() else b"\\x%02x" % one for one in wanted)
 
 
 class _Portable:

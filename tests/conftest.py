@@ -13,6 +13,7 @@ from hypothesis import settings
 
 # The tests are about this tree: what somebody set on this machine has no part in it, nor in the processes they start.
 os.environ["LOGANALYZER_NO_CONFIG"] = "1"
+os.environ["LOGANALYZER_CACHE"] = "off"
 
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("search", derandomize=False, deadline=None)

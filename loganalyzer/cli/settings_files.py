@@ -20,7 +20,7 @@ Origin: TypeAlias = Literal["environment", "--config", "project", "user", "syste
 PROJECT_FILE: Final = "loganalyzer.toml"
 PREFIX: Final = "LOGANALYZER_"
 #: Variables that are no option of a command.
-RESERVED: Final = ("LOGANALYZER_CONFIG", "LOGANALYZER_NO_CONFIG", "LOGANALYZER_PLUGINS")
+RESERVED: Final = ("LOGANALYZER_CONFIG", "LOGANALYZER_NO_CONFIG", "LOGANALYZER_PLUGINS", "LOGANALYZER_CACHE")
 #: The table of what holds for every command that has such an option.
 DEFAULTS: Final = "defaults"
 
