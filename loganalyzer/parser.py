@@ -134,10 +134,13 @@ class Sample:
 class Parser(Protocol):
     """One log format. Configuration is in attributes; ``claim`` and ``parse`` keep no state.
 
-    A parser may have a further attribute ``strongest``: no claim of its is stronger, so that it need not be asked about
-    a source on which another's claim is. It is for parsers that look at every line of a head. And it may have a method
-    ``parse_long(source: LongSource, context) -> Parsed | None``, as `parse` of a log that need not be held in memory;
-    None: it must be, and `parse` is asked. It never raises for any bytes either.
+    A parser may have further attributes that bound its claims, so that it need not be asked, nor imported, about a
+    source on which another's claim is stronger: ``strongest``, which no claim of its exceeds; and ``otherwise``, which
+    none exceeds where ``named`` (a regex, in any case) is not found in the path with ``/`` and the head does not begin
+    with ``begins`` (bytes). Each of these two may be missing.
+
+    And it may have a method ``parse_long(source: LongSource, context) -> Parsed | None``, as `parse` of a log that need
+    not be held in memory; None: it must be, and `parse` is asked. It never raises for any bytes either.
     """
 
     @property

@@ -7,11 +7,13 @@ it was asked about. Either is recorded as a fault (`loganalyzer.plugins`).
 from __future__ import annotations
 
 import importlib
-import pkgutil
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.resources import files
+from itertools import pairwise
+from typing import Any
 
 import polars as pl
 
@@ -28,10 +30,15 @@ from loganalyzer.parser import (
     rejected_whole,
 )
 from loganalyzer.plugins import PARSERS, Plugin, blame, installed, load
+from loganalyzer.precompiled import restored
+from loganalyzer.required_text import texts_of_regex
 from loganalyzer.schema import EventFrame, LogSource
 from loganalyzer.source import Source, fits_glob
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+
+#: The name of the index of this package's parsers among the precompiled tables.
+PRECOMPILED = "parsers"
 
 #: The strength of a claim that a user made.
 CHOSEN = 100
@@ -71,17 +78,111 @@ def parsers() -> tuple[Parser, ...]:
 
 @lru_cache(maxsize=1)
 def _builtin() -> tuple[Parser, ...]:
-    package = importlib.import_module("loganalyzer.parsers")
-    found: list[Parser] = [
-        importlib.import_module(f"loganalyzer.parsers.{module.name}").parser
-        for module in pkgutil.iter_modules(package.__path__)
-        if not module.name.startswith("_")
-    ]
-    names = [parser.name for parser in found]
-    for name in names:
-        if names.count(name) > 1:
-            raise LogAnalyzerError(f"two parsers are called {name!r}", Location("parsers/"), "rename one of them")
-    return tuple(sorted(found, key=lambda parser: parser.name))
+    index = restored(PRECOMPILED, (), tuple[_Entry, ...])
+    if index is None or {entry.module for entry in index} != _modules():
+        index = read_index()
+    return tuple(_BuiltinParser(entry) for entry in index)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What is told of a parser of this package before it is imported; ``None``: its claims have no such bound.
+
+    ``texts``: in lower case, one of them stands in whatever path fits ``named``; empty: none is known.
+    """
+
+    module: str
+    name: str
+    title: str
+    logsource: LogSource
+    paths: tuple[str, ...]
+    strongest: int
+    otherwise: int
+    named: str | None
+    texts: tuple[str, ...]
+    begins: bytes | None
+
+    def bound(self, path: str, head: bytes) -> int:
+        """The most that its claim on a source may be."""
+        fits = self._is_named(path) or (self.begins is not None and head.startswith(self.begins))
+        return self.strongest if fits else min(self.strongest, self.otherwise)
+
+    def _is_named(self, path: str) -> bool:
+        if self.named is None:
+            return False
+        if self.texts and path.isascii() and not any(text in path.lower() for text in self.texts):
+            return False  # the case of other letters than ASCII is a matter of the regex
+        return re.search(self.named, path.replace("\\", "/"), re.IGNORECASE) is not None
+
+
+def read_index() -> tuple[_Entry, ...]:
+    """What the precompiled index holds: of all parsers of this package, by name. It imports them all.
+
+    The index is not bound to their text by a digest, which would take longer than all that it tells: a test compares.
+
+    Raises:
+        LogAnalyzerError: two of them have the same name.
+    """
+    found = sorted(map(_entry, _modules()), key=lambda entry: entry.name)
+    for one, other in pairwise(found):
+        if one.name == other.name:
+            raise LogAnalyzerError(f"two parsers are called {one.name!r}", Location("parsers/"), "rename one of them")
+    return tuple(found)
+
+
+def _entry(module: str) -> _Entry:
+    parser = _imported(module)
+    named = getattr(parser, "named", None)
+    return _Entry(
+        module,
+        parser.name,
+        parser.title,
+        parser.logsource,
+        parser.paths,
+        _limit(parser),
+        getattr(parser, "otherwise", CHOSEN),
+        named,
+        () if named is None else tuple(sorted(texts_of_regex(named))),
+        getattr(parser, "begins", None),
+    )
+
+
+def _modules() -> set[str]:
+    names = (file.name for file in files("loganalyzer.parsers").iterdir())
+    return {name.removesuffix(".py") for name in names if name.endswith(".py") and not name.startswith("_")}
+
+
+def _imported(module: str) -> Parser:
+    parser: Parser = importlib.import_module(f"loganalyzer.parsers.{module}").parser
+    return parser
+
+
+class _BuiltinParser:
+    """A parser of this package, imported when it is asked for more than the index tells."""
+
+    def __init__(self, entry: _Entry) -> None:
+        self.module = entry.module
+        self.name = entry.name
+        self.title = entry.title
+        self.logsource = entry.logsource
+        self.paths = entry.paths
+        self.bound = entry.bound
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(_imported(self.module), name)
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """Proofs of the format."""
+        return _imported(self.module).samples
+
+    def claim(self, path: str, head: bytes) -> Claim | None:
+        """The parser's own claim."""
+        return _imported(self.module).claim(path, head)
+
+    def parse(self, source: Source, context: ParseContext) -> Parsed:
+        """What the parser itself makes of a source."""
+        return _imported(self.module).parse(source, context)
 
 
 def _with_plugged(plugged: Sequence[Plugin]) -> tuple[Parser, ...]:
@@ -206,16 +307,21 @@ def recognise(source: Source, choices: Sequence[Choice] = ()) -> Recognised | No
 
 
 def _strongest(source: Source) -> Recognised | None:
-    """The first of `claims`. A parser that says how strong its claims may be is not asked where one is stronger."""
+    """The first of `claims`. A parser whose claim cannot be stronger than that of another is not asked."""
     head, path = _shown(source)
+    bounds = [(_bound(parser, path, head), parser) for parser in parsers()]
     best: Recognised | None = None
-    for parser in sorted(parsers(), key=_limit, reverse=True):
-        if best is not None and _limit(parser) < best.claim.strength:
+    for bound, parser in sorted(bounds, key=lambda pair: (-pair[0], pair[1].name)):
+        if best is not None and (-bound, parser.name) > (-best.claim.strength, best.parser.name):
             break
         claim = parser.claim(path, head)
         if claim is not None and (best is None or _before(Recognised(parser, claim), best)):
             best = Recognised(parser, claim)
     return best
+
+
+def _bound(parser: Parser, path: str, head: bytes) -> int:
+    return parser.bound(path, head) if isinstance(parser, _BuiltinParser) else _limit(parser)
 
 
 def _limit(parser: Parser) -> int:

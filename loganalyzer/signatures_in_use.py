@@ -9,6 +9,7 @@ from importlib.resources.abc import Traversable
 from pathlib import PurePosixPath
 from typing import TypeVar
 
+from loganalyzer import registry
 from loganalyzer.catalogue import load as catalogue_files
 from loganalyzer.catalogue import load_catalogue
 from loganalyzer.facts import tables
@@ -100,7 +101,7 @@ def compiled_rules() -> Traversable:
 
 
 def precompiled_tables() -> Mapping[str, str]:
-    """The precompiled forms of the catalogue and of the tables of derived rows, by name."""
+    """The precompiled forms of the catalogue, of the tables of derived rows and of the index of parsers, by name."""
     made = (
         (
             catalogue_files.PRECOMPILED,
@@ -108,6 +109,7 @@ def precompiled_tables() -> Mapping[str, str]:
             catalogue_files.own_files(),
         ),
         (tables.PRECOMPILED, tables.read_tables(), tables.own_files()),
+        (registry.PRECOMPILED, registry.read_index(), ()),
     )
     return {name: stored(value, made_from).decode() for name, value, made_from in made}
 

@@ -101,6 +101,8 @@ class ActivityLogJson:
     title: str = "activity log of Azure as JSON: az monitor activity-log list, Get-AzLog, exports"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("az monitor activity-log list -g <rg> --offset 7d -o json > activity.json",)
+    named = r"(?:^|[/!])[^/!]*(?:activity|PT1H)[^/!]*$"
+    otherwise = 58
     samples: tuple[Sample, ...] = (
         Sample(
             "az",
@@ -223,7 +225,7 @@ class ActivityLogJson:
         return claim_export(
             path,
             head,
-            name=r"(?:^|[/!])[^/!]*(?:activity|PT1H)[^/!]*$",
+            name=self.named,
             keys=("operationName(?:Value)?", "eventTimestamp|resultType|activityStatus(?:Value)?"),
             text="the activity log of Azure",
             listed=False,

@@ -38,6 +38,8 @@ class AgentErrorJson:
     title: str = "failures of a version of the Linux agent: WALinuxAgent-<version>/error.json"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("/var/lib/waagent/WALinuxAgent-<version>/error.json",)
+    named = r"(?:^|[/!])WALinuxAgent-[\d.]+[/!]error\.json$"
+    otherwise = 50
     samples: tuple[Sample, ...] = (
         Sample(
             "a version that failed three times",
@@ -75,7 +77,7 @@ class AgentErrorJson:
         return claim_by(
             path,
             head,
-            name=r"(?:^|[/!])WALinuxAgent-[\d.]+[/!]error\.json$",
+            name=self.named,
             content=r'\A\s*\{(?=[^{}]*"last_failure"\s*:)(?=[^{}]*"failure_count"\s*:)[^{}]*"was_fatal"\s*:',
             text="the agent's record of its failures",
         )

@@ -54,6 +54,8 @@ class AgentInstallerXml:
     title: str = "installer of the Windows agent: VmAgentInstaller.xml, WaSetup.xml"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("C:\\Windows\\Panther\\VmAgentInstaller.xml", "C:\\Windows\\Panther\\WaSetup.xml")
+    named = _NAME.pattern
+    otherwise = 50
     samples: tuple[Sample, ...] = (
         Sample(
             "an error without a root around it, and an event cut off",

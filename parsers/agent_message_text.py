@@ -43,6 +43,7 @@ class AgentMessageText:
     title: str = "message of the Linux agent without time and level, as a ticket quotes it"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("error.txt: an error of the agent that somebody copied",)
+    strongest = 12
 
     @property
     def samples(self) -> tuple[Sample, ...]:

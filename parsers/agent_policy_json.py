@@ -27,6 +27,8 @@ class AgentPolicyJson:
     title: str = "policy of the Linux agent for extensions: waagent_policy.json"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("/etc/waagent_policy.json", "/var/lib/waagent/history/*/waagent_policy.json")
+    named = _NAME
+    otherwise = 50
     samples: tuple[Sample, ...] = (
         Sample(
             "only listed extensions, one of them with rules of its own",

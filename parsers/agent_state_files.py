@@ -53,6 +53,8 @@ class AgentStateFiles:
         "/var/lib/waagent/initial_goal_state",
         "/var/lib/waagent/event_status.json",
     )
+    named = _NAME.pattern
+    otherwise = 0
     samples: tuple[Sample, ...] = (
         Sample(
             "the address of the host",

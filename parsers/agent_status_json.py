@@ -42,6 +42,8 @@ class AgentStatus:
         "/var/lib/waagent/history/*/waagent_status.json",
         "C:\\WindowsAzure\\Logs\\AggregateStatus\\aggregatestatus*.json",
     )
+    named = _NAME
+    otherwise = 50
     samples: tuple[Sample, ...] = (
         Sample(
             "an agent that is ready and an extension that is not done",

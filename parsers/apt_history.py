@@ -28,6 +28,8 @@ class AptHistory:
     title: str = "history of apt"
     logsource: LogSource = LOGSOURCE
     paths: tuple[str, ...] = ("var/log/apt/history.log*",)
+    named = _NAME
+    otherwise = 50
     samples: tuple[Sample, ...] = (
         Sample(
             "an upgrade, and a run that failed",

@@ -69,6 +69,8 @@ class AuditLog:
     title: str = "records of the Linux audit system: audit.log, ausearch"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("var/log/audit/audit.log*", "ausearch -m AVC > avc.txt")
+    named = _NAME
+    otherwise = 50
 
     @property
     def samples(self) -> tuple[Sample, ...]:

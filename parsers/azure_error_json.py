@@ -79,6 +79,7 @@ class AzureErrorJson:
     title: str = "errors of Azure as JSON: a refused call, a failed deployment and its operations"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("az deployment group show -g <rg> -n <name> -o json > deployment-error.json",)
+    strongest = 72
     samples: tuple[Sample, ...] = (
         Sample(
             "errors as a list, as the portal shows them",

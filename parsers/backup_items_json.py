@@ -57,6 +57,8 @@ class BackupItemsJson:
     title: str = "protected items of a vault as JSON: az backup item list, Get-AzRecoveryServicesBackupItem"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("az backup item list -g <rg> -v <vault> -o json > backup_items.json",)
+    named = r"(?:^|[/!])[^/!]*(?:backup[-_ ]?)?items?[^/!]*$"
+    otherwise = 58
     samples: tuple[Sample, ...] = (
         Sample(
             "an item",
@@ -120,7 +122,7 @@ class BackupItemsJson:
         return claim_export(
             path,
             head,
-            name=r"(?:^|[/!])[^/!]*(?:backup[-_ ]?)?items?[^/!]*$",
+            name=self.named,
             keys=("protectionState", "lastBackupStatus|lastBackupTime|LatestRecoveryPoint|protectionStatus"),
             text="protected items of a vault",
         )

@@ -105,6 +105,8 @@ class BackupJobsJson:
     title: str = "backup jobs as JSON: az backup job list | show, Get-AzRecoveryServicesBackupJob | ConvertTo-Json"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("az backup job list -g <rg> -v <vault> -o json > backup_jobs.json",)
+    named = r"(?:^|[/!])[^/!]*(?:backup[-_ ]?jobs?|jobs?)[^/!]*$"
+    otherwise = 58
     samples: tuple[Sample, ...] = (
         Sample("a job", "backup_job.json", orjson.dumps(_JOB, option=orjson.OPT_INDENT_2), (*_EVENTS, _LAST)),
         Sample(
@@ -141,7 +143,7 @@ class BackupJobsJson:
         return claim_export(
             path,
             head,
-            name=r"(?:^|[/!])[^/!]*(?:backup[-_ ]?jobs?|jobs?)[^/!]*$",
+            name=self.named,
             keys=("entityFriendlyName|WorkloadName", "operation", "backupManagementType"),
             text="backup jobs of a vault",
             listed=False,

@@ -50,6 +50,8 @@ class BackupPoliciesJson:
     title: str = "backup policies: az backup policy show | list, Get-AzRecoveryServicesBackupProtectionPolicy"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("az backup policy show -g <rg> -v <vault> -n <policy> -o json > backup_policy.json",)
+    named = r"(?:^|[/!])[^/!]*polic(?:y|ies)[^/!]*$"
+    otherwise = 58
     samples: tuple[Sample, ...] = (
         Sample(
             "an hourly policy",
@@ -106,7 +108,7 @@ class BackupPoliciesJson:
         return claim_export(
             path,
             head,
-            name=r"(?:^|[/!])[^/!]*polic(?:y|ies)[^/!]*$",
+            name=self.named,
             keys=("schedulePolicy", "scheduleRunFrequency"),
             text="backup policies",
             listed=False,

@@ -25,6 +25,8 @@ class CertificatesJson:
     title: str = "certificates of a goal state: history/*/Certificates.json"
     logsource: LogSource = LOGSOURCE
     paths: tuple[str, ...] = ("/var/lib/waagent/history/*/Certificates.json",)
+    named = _NAME
+    otherwise = 50
     samples: tuple[Sample, ...] = (
         Sample(
             "one with its key and one without",

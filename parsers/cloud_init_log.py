@@ -43,6 +43,8 @@ class CloudInitLog:
     title = "cloud-init: cloud-init.log, cloud-init-output.log"
     logsource = LogSource(product="linux", service="cloud-init")
     paths = ("var/log/cloud-init.log*", "var/log/cloud-init-output.log*")
+    named = _NAME
+    otherwise = 50
 
     def claim(self, path: str, head: bytes) -> Claim | None:
         """By name, and by lines that only cloud-init writes."""

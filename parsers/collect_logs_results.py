@@ -45,12 +45,12 @@ class CollectLogsResults:
     title = "Log of waagent -collect-logs (results.txt)"
     logsource = LogSource(product="azure", service="logcollector")
     paths = ("results.txt",)
+    named = r"(?:^|[/!])results\.txt$"
+    otherwise = 50
 
     def claim(self, path: str, head: bytes) -> Claim | None:
         """By the name and a line of the collector."""
-        claim = claim_by(
-            path, head, name=r"(?:^|[/!])results\.txt$", content=CONTENT, text="the log of a log collector"
-        )
+        claim = claim_by(path, head, name=self.named, content=CONTENT, text="the log of a log collector")
         return claim if claim is not None and claim.strength > 20 else None
 
     def parse(self, source: Source, context: ParseContext) -> Parsed:

@@ -62,6 +62,8 @@ class CommandExecutionLog:
     title = "Commands that the Azure Linux agent ran for an extension (CommandExecution.log)"
     logsource = LogSource(product="linux", service="extension")
     paths = ("var/log/azure/*/CommandExecution.log", "var/log/azure/*/CommandExecution_*.log")
+    named = NAME
+    otherwise = 50
 
     def claim(self, path: str, head: bytes) -> Claim | None:
         """By name and an extension's line; under another name a command is needed, and no line of the agent itself."""

@@ -101,6 +101,8 @@ class DhcpLease:
         *("var/lib/dhcp/*.leases", "var/lib/dhclient/*.leases", "var/lib/NetworkManager/*.lease"),
         *("run/systemd/netif/leases/*", "var/lib/wicked/lease-*"),
     )
+    named = _NAME
+    otherwise = 50
 
     @property
     def samples(self) -> tuple[Sample, ...]:

@@ -44,6 +44,8 @@ class DiskInspection:
     title: str = "log and disk list of a disk inspection: results.txt, diskinfo.txt"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("results.txt", "diskinfo.txt")
+    named = _NAME.pattern
+    otherwise = 0
     samples: tuple[Sample, ...] = (
         Sample(
             "operations",

@@ -46,6 +46,8 @@ class DiskStatvfs:
     title: str = "partitions of a disk inspection with their inodes: diskinfo.txt"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("diskinfo.txt",)
+    named = r"(?:^|[/!])diskinfo\.txt$"
+    otherwise = 50
     samples: tuple[Sample, ...] = (
         Sample(
             "a full partition",
@@ -80,7 +82,7 @@ class DiskStatvfs:
     def claim(self, path: str, head: bytes) -> Claim | None:
         """By the line that opens a partition."""
         content = r"^[ \t]*\[Device: [^,\]\n]{1,512}, mountpoint: "
-        claim = claim_by(path, head, name=r"(?:^|[/!])diskinfo\.txt$", content=content, text="a list of partitions")
+        claim = claim_by(path, head, name=self.named, content=content, text="a list of partitions")
         return claim if claim is not None and claim.strength > 20 else None
 
     def parse(self, source: Source, context: ParseContext) -> Parsed:

@@ -54,6 +54,8 @@ class DmesgText:
     title = "kernel messages: dmesg, dmesg -T, dmesg -x, /var/log/dmesg"
     logsource = LogSource(product="linux", service="kernel")
     paths = ("var/log/dmesg*", "dmesg > dmesg.txt", "dmesg -T > dmesg.txt")
+    named = _NAME
+    otherwise = 50
 
     def claim(self, path: str, head: bytes) -> Claim | None:
         """By name and a line with seconds or a date in brackets; such lines alone do under any name."""

@@ -44,6 +44,8 @@ class EffectiveRulesJson:
     title: str = "rules of network security groups: az network nic list-effective-nsg, az network nsg rule list"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("az network nic list-effective-nsg -g <rg> -n <nic> -o json > nsg.json",)
+    named = r"(?:^|[/!])[^/!]*(?:nsg|security[-_ ]?rules?|rules)[^/!]*$"
+    otherwise = 58
     samples: tuple[Sample, ...] = (
         Sample(
             "storage is let through before all else is not",
@@ -95,7 +97,7 @@ class EffectiveRulesJson:
         return claim_export(
             path,
             head,
-            name=r"(?:^|[/!])[^/!]*(?:nsg|security[-_ ]?rules?|rules)[^/!]*$",
+            name=self.named,
             keys=("access", "direction", "priority", "destinationAddressPrefix(?:es)?"),
             text="rules of a network security group",
         )

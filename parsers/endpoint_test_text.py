@@ -81,6 +81,7 @@ class EndpointTestText:
         "curl -v http://168.63.129.16/?comp=versions > curl.txt 2>&1",
         "Test-NetConnection 168.63.129.16 -Port 80 > tnc.txt",
     )
+    strongest = 50
 
     @property
     def samples(self) -> tuple[Sample, ...]:

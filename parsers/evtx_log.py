@@ -194,6 +194,8 @@ class EvtxLog:
     title: str = "Windows event log (EVTX)"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("C:/Windows/System32/winevt/Logs/*.evtx",)
+    begins = FILE_MAGIC
+    otherwise = 60
     samples: tuple[Sample, ...] = _SAMPLES
     first_reader: FirstReader = field(default_factory=FirstReader, repr=False, compare=False)
     second_reader: SecondReader = field(default_factory=SecondReader, repr=False, compare=False)

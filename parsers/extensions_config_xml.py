@@ -33,6 +33,8 @@ class ExtensionsConfigXml:
         "/var/lib/waagent/ExtensionsConfig.<N>.xml",
         "/var/lib/waagent/history/*/ExtensionsConfig.xml",
     )
+    named = r"(?:^|[/!])ExtensionsConfig(?:\.\d+)?\.xml$"
+    otherwise = 50
     samples: tuple[Sample, ...] = (
         Sample(
             "one extension with settings",
@@ -75,7 +77,7 @@ class ExtensionsConfigXml:
         return claim_by(
             path,
             head,
-            name=r"(?:^|[/!])ExtensionsConfig(?:\.\d+)?\.xml$",
+            name=self.named,
             content=r"<(?:\w+:)?Extensions\s[^>]*(?:goalStateIncarnation|version)\s*=",
             text="the extensions of a goal state",
         )

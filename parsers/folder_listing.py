@@ -52,6 +52,7 @@ class FolderListing:
     title: str = "listings of folders: ls -l"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("ls -l /etc/azure /var/lib/waagent > ls.txt",)
+    strongest = 60
     samples: tuple[Sample, ...] = (
         Sample(
             "two folders, one that is not there",

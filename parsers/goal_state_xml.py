@@ -19,6 +19,8 @@ class GoalStateXml:
     title: str = "goal state: GoalState.xml"
     logsource: LogSource = LOGSOURCE
     paths: tuple[str, ...] = ("/var/lib/waagent/GoalState.<N>.xml", "/var/lib/waagent/history/*/GoalState.xml")
+    named = r"(?:^|[/!])GoalState(?:\.\d+)?\.xml$"
+    otherwise = 50
     samples: tuple[Sample, ...] = (
         Sample(
             "the wanted state of a VM",
@@ -50,7 +52,7 @@ class GoalStateXml:
         return claim_by(
             path,
             head,
-            name=r"(?:^|[/!])GoalState(?:\.\d+)?\.xml$",
+            name=self.named,
             content=rf"<(?:\w+:)?GoalState[\s>]|<xml>{PLACEHOLDER}</xml>",
             text="a goal state",
         )

@@ -25,6 +25,8 @@ class HandlerEnvironment:
         "/var/lib/waagent/<name>-<version>/HandlerEnvironment.json",
         "C:\\Packages\\Plugins\\<name>\\<version>\\HandlerEnvironment.json",
     )
+    named = r"(?:^|[/!])HandlerEnvironment\.json$"
+    otherwise = 50
     samples: tuple[Sample, ...] = (
         Sample(
             "folders of a handler that writes no events",
@@ -49,7 +51,7 @@ class HandlerEnvironment:
         return claim_by(
             path,
             head,
-            name=r"(?:^|[/!])HandlerEnvironment\.json$",
+            name=self.named,
             content=r'\A\s*[\[{][\s\S]{0,4096}?"handlerEnvironment"\s*:',
             text="a HandlerEnvironment.json",
         )

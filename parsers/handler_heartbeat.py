@@ -30,6 +30,8 @@ class HandlerHeartbeat:
         "/var/lib/waagent/<name>-<version>/heartbeat.log",
         "C:\\Packages\\Plugins\\<name>\\<version>\\Status\\HeartBeat.Json",
     )
+    named = r"(?:^|[/!])heartbeat\.(?:log|json)$"
+    otherwise = 50
     samples: tuple[Sample, ...] = (
         Sample(
             "a handler that is not ready",
@@ -60,7 +62,7 @@ class HandlerHeartbeat:
         return claim_by(
             path,
             head,
-            name=r"(?:^|[/!])heartbeat\.(?:log|json)$",
+            name=self.named,
             content=r'\A\s*(?:\[\s*)?\{(?=[\s\S]{0,256}"version"\s*:)[\s\S]{0,256}"heartbeat"\s*:\s*\{',
             text="the heartbeat of a handler",
         )

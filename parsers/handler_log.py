@@ -34,6 +34,7 @@ class HandlerLog:
     title = "Logs of other Linux extensions (/var/log/azure/<extension>/*.log)"
     logsource = LogSource(product="linux", service="handler")
     paths = ("var/log/azure/<extension>/*.log", "var/log/azure/<extension>/<version>/*.log")
+    strongest = 60
 
     def claim(self, path: str, head: bytes) -> Claim | None:
         """By the folder and a time in front of lines; elsewhere by the bracket of an extension."""

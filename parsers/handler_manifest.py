@@ -25,6 +25,8 @@ class HandlerManifest:
         "/var/lib/waagent/<name>-<version>/HandlerManifest.json",
         "C:\\Packages\\Plugins\\<name>\\<version>\\HandlerManifest.json",
     )
+    named = r"(?:^|[/!])HandlerManifest\.json$"
+    otherwise = 50
     samples: tuple[Sample, ...] = (
         Sample(
             "the directory knows the version, the file carries a test name",
@@ -49,7 +51,7 @@ class HandlerManifest:
         return claim_by(
             path,
             head,
-            name=r"(?:^|[/!])HandlerManifest\.json$",
+            name=self.named,
             content=r'\A\s*[\[{][\s\S]{0,4096}?"handlerManifest"\s*:',
             text="a HandlerManifest.json",
         )

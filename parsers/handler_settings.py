@@ -55,6 +55,8 @@ class HandlerSettings:
         "/var/lib/waagent/<name>-<version>/config/<extension>.<N>.settings",
         "C:\\Packages\\Plugins\\<name>\\<version>\\RuntimeSettings\\<N>.settings",
     )
+    named = _NAME.pattern
+    otherwise = 50
     samples: tuple[Sample, ...] = (
         Sample(
             "a backup through the host",

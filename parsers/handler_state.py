@@ -36,6 +36,8 @@ class HandlerState:
         "/var/lib/waagent/<name>-<version>/config/HandlerState",
         "/var/lib/waagent/<name>-<version>/config/<extension>.HandlerState",
     )
+    named = _NAME.pattern
+    otherwise = 50
     samples: tuple[Sample, ...] = (
         Sample(
             "a handler that was installed and never enabled",

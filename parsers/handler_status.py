@@ -32,6 +32,8 @@ class HandlerStatus:
     title: str = "the agent's record of a handler: config/HandlerStatus"
     logsource: LogSource = LOGSOURCE
     paths: tuple[str, ...] = ("/var/lib/waagent/<name>-<version>/config/HandlerStatus",)
+    named = _NAME
+    otherwise = 50
     samples: tuple[Sample, ...] = (
         Sample(
             "a handler whose enable command failed",

@@ -70,6 +70,7 @@ class HostFirewallText:
     title: str = "firewalls of Linux as text: ufw status, firewall-cmd --list-all"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("ufw status verbose > ufw.txt", "firewall-cmd --list-all-zones > firewalld.txt")
+    strongest = 85
     samples: tuple[Sample, ...] = (
         Sample(
             "ufw",

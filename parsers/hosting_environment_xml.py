@@ -27,6 +27,8 @@ class HostingEnvironmentXml:
         "/var/lib/waagent/HostingEnvironmentConfig.xml",
         "/var/lib/waagent/history/*/HostingEnvironmentConfig.xml",
     )
+    named = r"(?:^|[/!])HostingEnvironmentConfig(?:\.\d+)?\.xml$"
+    otherwise = 50
     samples: tuple[Sample, ...] = (
         Sample(
             "a VM and its deployment",
@@ -48,7 +50,7 @@ class HostingEnvironmentXml:
         return claim_by(
             path,
             head,
-            name=r"(?:^|[/!])HostingEnvironmentConfig(?:\.\d+)?\.xml$",
+            name=self.named,
             content=r"<(?:\w+:)?HostingEnvironmentConfig\s[^>]*=",
             text="a hosting environment",
         )

@@ -30,6 +30,8 @@ class IfcfgFile:
     title: str = "network settings of Red Hat and SUSE: ifcfg-*"
     logsource: LogSource = LINUX
     paths: tuple[str, ...] = ("etc/sysconfig/network-scripts/ifcfg-*", "etc/sysconfig/network/ifcfg-*")
+    named = _NAME
+    otherwise = 50
     samples: tuple[Sample, ...] = (
         Sample(
             "what the platform's images have",

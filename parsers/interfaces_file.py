@@ -25,6 +25,8 @@ class InterfacesFile:
     title: str = "network settings of Debian: /etc/network/interfaces"
     logsource: LogSource = LINUX
     paths: tuple[str, ...] = ("etc/network/interfaces", "etc/network/interfaces.d/*")
+    named = _NAME
+    otherwise = 50
     samples: tuple[Sample, ...] = (
         Sample(
             "loopback, DHCP, and an address by hand",

@@ -24,6 +24,7 @@ class JournalCatText:
     title: str = "systemd journal as messages alone: journalctl -o cat"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("journalctl -u walinuxagent -o cat > journal-cat.txt",)
+    strongest = 15
     samples: tuple[Sample, ...] = (
         Sample(
             "a unit that starts",

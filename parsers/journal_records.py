@@ -110,6 +110,8 @@ class JournalRecords:
     title: str = "systemd journal with all fields: journalctl -o json, json-pretty, json-sse, export, verbose"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("journalctl -o json > journal.json", "journalctl -o export > journal.export")
+    named = _NAME.pattern
+    otherwise = 80
 
     @property
     def samples(self) -> tuple[Sample, ...]:

@@ -54,6 +54,8 @@ class JournalText:
     title = "systemd journal as lines of text: journalctl -o short, short-iso, short-precise, short-full, with-unit"
     logsource = LogSource(product="linux", service="journald")
     paths = ("journalctl --no-pager > journal.txt", "journalctl -u walinuxagent -o short-precise > journal.txt")
+    named = _NAME.pattern
+    otherwise = 70
 
     def claim(self, path: str, head: bytes) -> Claim | None:
         """By the head line, else by the name and a line with stamp and program, else by stamps that only it writes."""

@@ -71,6 +71,7 @@ class KeyVaultJson:
         "az keyvault show -n <vault> --query properties -o json > keyvault.json",
         "az role assignment list --scope <key-vault-id> -o json > role_assignments.json",
     )
+    strongest = 88
     samples: tuple[Sample, ...] = (
         Sample(
             "access policies",

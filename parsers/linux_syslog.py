@@ -37,6 +37,8 @@ class LinuxSyslog:
         *("var/log/syslog*", "var/log/messages*", "var/log/kern.log*", "var/log/auth.log*", "var/log/secure*"),
         *("var/log/daemon.log*", "var/log/cron*", "truncated_*syslog*"),
     )
+    named = NAME
+    otherwise = 50
 
     def claim(self, path: str, head: bytes) -> Claim | None:
         """By name and a line with a stamp and a program; under another name such a line is needed."""

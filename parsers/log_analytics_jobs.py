@@ -76,6 +76,7 @@ class LogAnalyticsJobs:
     title: str = "backup jobs from Log Analytics: AddonAzureBackupJobs, CoreAzureBackup, as JSON or CSV"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("az monitor log-analytics query ... -o json > la_jobs.json", "query_data.csv")
+    strongest = 88
     samples: tuple[Sample, ...] = (
         Sample(
             "a query of az: a row while the job ran, and the last",

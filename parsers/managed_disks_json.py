@@ -54,6 +54,8 @@ class ManagedDisksJson:
     title: str = "managed disks as JSON: az disk list, Get-AzDisk"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("az disk list -g <rg> -o json > disks.json",)
+    named = r"(?:^|[/!])[^/!]*disks?[^/!]*$"
+    otherwise = 58
     samples: tuple[Sample, ...] = (
         Sample(
             "a disk",
@@ -109,7 +111,7 @@ class ManagedDisksJson:
         return claim_export(
             path,
             head,
-            name=r"(?:^|[/!])[^/!]*disks?[^/!]*$",
+            name=self.named,
             keys=("diskSizeGB", "sku|diskState|managedBy"),
             words=(r"Microsoft\.Compute/disks",),
             text="managed disks",

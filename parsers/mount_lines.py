@@ -36,6 +36,8 @@ class MountLines:
     title: str = "mounts: /etc/fstab, /proc/mounts, output of mount"
     logsource: LogSource = LOGSOURCE
     paths: tuple[str, ...] = ("/etc/fstab", "/etc/mtab", "/proc/mounts", "/proc/self/mountinfo", "mount.txt")
+    named = _NAME
+    otherwise = 50
     samples: tuple[Sample, ...] = (
         Sample(
             "what is to be mounted",

@@ -56,6 +56,8 @@ class MountTables:
     title: str = "output of df, lsblk and findmnt"
     logsource: LogSource = LOGSOURCE
     paths: tuple[str, ...] = ("df.txt", "lsblk.txt", "findmnt.txt")
+    named = _NAME
+    otherwise = 50
     samples: tuple[Sample, ...] = (
         Sample(
             "df, for people and for inodes",

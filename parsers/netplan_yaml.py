@@ -38,6 +38,8 @@ class NetplanYaml:
     title: str = "network settings of netplan"
     logsource: LogSource = LINUX
     paths: tuple[str, ...] = ("etc/netplan/*.yaml",)
+    named = _NAME
+    otherwise = 50
     samples: tuple[Sample, ...] = (
         Sample(
             "what the platform writes",

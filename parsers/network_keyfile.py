@@ -37,6 +37,8 @@ class NetworkKeyfile:
     title: str = "network settings of NetworkManager and systemd-networkd"
     logsource: LogSource = LINUX
     paths: tuple[str, ...] = ("etc/NetworkManager/system-connections/*.nmconnection", "etc/systemd/network/*.network")
+    named = _NAME
+    otherwise = 50
     samples: tuple[Sample, ...] = (
         Sample(
             "a connection with an address by hand; what it holds besides is not cited",

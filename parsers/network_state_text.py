@@ -43,6 +43,7 @@ class NetworkStateText:
     title: str = "addresses and routes of Linux: ip addr, ip route, ifconfig, route -n"
     logsource: LogSource = LINUX
     paths: tuple[str, ...] = ("ip addr > ip-addr.txt", "ip route > ip-route.txt", "ifconfig > ifconfig.txt")
+    strongest = 55
 
     @property
     def samples(self) -> tuple[Sample, ...]:

@@ -44,6 +44,8 @@ class OsRelease:
     title: str = "the Linux distribution: /etc/os-release, /etc/*-release"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("/etc/os-release", "/usr/lib/os-release", "/etc/*-release", "lsb_release -a > lsb.txt")
+    named = _NAME
+    otherwise = 50
     samples: tuple[Sample, ...] = (
         Sample(
             "quotes of the shell are taken off",

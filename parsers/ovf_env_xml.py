@@ -40,6 +40,8 @@ class OvfEnvXml:
     title: str = "provisioning settings: ovf-env.xml"
     logsource: LogSource = LOGSOURCE
     paths: tuple[str, ...] = ("/var/lib/waagent/ovf-env.xml",)
+    named = r"(?:^|[/!])ovf-env\.xml$"
+    otherwise = 50
     samples: tuple[Sample, ...] = (
         Sample(
             "the password stays out",
@@ -66,7 +68,7 @@ class OvfEnvXml:
         return claim_by(
             path,
             head,
-            name=r"(?:^|[/!])ovf-env\.xml$",
+            name=self.named,
             content=r"<(?:\w+:)?Environment\s[^>]*schemas\.dmtf\.org/ovf/environment",
             text="an OVF environment",
         )

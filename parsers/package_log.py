@@ -61,6 +61,8 @@ class PackageLog:
         "var/log/dnf.rpm.log*",
         "dnf history > a.txt",
     )
+    named = _NAME
+    otherwise = 50
 
     @property
     def samples(self) -> tuple[Sample, ...]:

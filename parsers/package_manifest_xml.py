@@ -29,6 +29,8 @@ class PackageManifestXml:
         "/var/lib/waagent/<family>.<N>.agentsManifest",
         "/var/lib/waagent/history/*/<name>.manifest.xml",
     )
+    named = _NAME.pattern
+    otherwise = 50
     samples: tuple[Sample, ...] = (
         Sample(
             "two versions, one of them internal",

@@ -111,6 +111,7 @@ class PacketFilterText:
     title: str = "packet filter rules: iptables-save, iptables -S, iptables -L, nft list ruleset"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("iptables-save > iptables.txt", "iptables -S -t security", "nft list ruleset > nft.txt")
+    strongest = 85
 
     @property
     def samples(self) -> tuple[Sample, ...]:

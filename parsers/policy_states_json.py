@@ -33,6 +33,8 @@ class PolicyStatesJson:
     title: str = "states of Azure Policy as JSON: az policy state list"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("az policy state list --resource <vm-id> -o json > policy_states.json",)
+    named = r"(?:^|[/!])[^/!]*polic(?:y|ies)[^/!]*$"
+    otherwise = 58
     samples: tuple[Sample, ...] = (
         Sample(
             "a denial",
@@ -69,7 +71,7 @@ class PolicyStatesJson:
         return claim_export(
             path,
             head,
-            name=r"(?:^|[/!])[^/!]*polic(?:y|ies)[^/!]*$",
+            name=self.named,
             keys=("policyDefinition(?:Action|Name|Id)", "complianceState|isCompliant"),
             text="states of Azure Policy",
         )

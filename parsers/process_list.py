@@ -63,6 +63,7 @@ class ProcessList:
     title: str = "processes of Linux: ps aux, ps -ef"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("ps -ef > ps.txt", "ps aux > ps.txt")
+    strongest = 60
 
     @property
     def samples(self) -> tuple[Sample, ...]:

@@ -66,6 +66,8 @@ class ResourceLocksJson:
     title: str = "management locks as JSON: az lock list, Get-AzResourceLock"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("az lock list -o json > locks.json",)
+    named = r"(?:^|[/!])[^/!]*locks?[^/!]*$"
+    otherwise = 58
     samples: tuple[Sample, ...] = (
         Sample(
             "a group and a VM",
@@ -139,7 +141,7 @@ class ResourceLocksJson:
         return claim_export(
             path,
             head,
-            name=r"(?:^|[/!])[^/!]*locks?[^/!]*$",
+            name=self.named,
             keys=("id|LockId|ResourceId",),
             words=(r"Microsoft\.Authorization/\s*locks", r"\blevel\b"),
             text="management locks",

@@ -64,6 +64,7 @@ class RestorePointsJson:
     title: str = "restore point collections and snapshots as JSON: az restore-point collection list, az snapshot list"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("az restore-point collection list -g <rg> -o json > restore_points.json",)
+    strongest = 88
     samples: tuple[Sample, ...] = (
         Sample(
             "two collections of a VM",

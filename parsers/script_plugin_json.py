@@ -26,6 +26,8 @@ class ScriptPluginJson:
     title: str = "scripts before and after a snapshot: VMSnapshotScriptPluginConfig.json"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("/etc/azure/VMSnapshotScriptPluginConfig.json",)
+    named = r"(?:^|[/!])VMSnapshotScriptPluginConfig\.json$"
+    otherwise = 50
     samples: tuple[Sample, ...] = (
         Sample(
             "a configuration",
@@ -54,7 +56,7 @@ class ScriptPluginJson:
         return claim_by(
             path,
             head,
-            name=r"(?:^|[/!])VMSnapshotScriptPluginConfig\.json$",
+            name=self.named,
             content=r'\A\s*\{(?=[\s\S]{0,8192}?"(?:pre|post)ScriptLocation"\s*:)[\s\S]{0,8192}?"(?:pluginName|timeoutInSeconds)"',
             text="the configuration of scripts around a snapshot",
         )

@@ -89,6 +89,8 @@ class SerialConsole:
         "var/log/boot.log",
         "az vm boot-diagnostics get-boot-log > console.txt",
     )
+    named = _NAME.pattern
+    otherwise = 75
 
     @property
     def samples(self) -> tuple[Sample, ...]:

@@ -26,6 +26,8 @@ class SharedConfigXml:
     title: str = "instances of a deployment: SharedConfig.xml"
     logsource: LogSource = LOGSOURCE
     paths: tuple[str, ...] = ("/var/lib/waagent/SharedConfig.xml", "/var/lib/waagent/history/*/SharedConfig.xml")
+    named = r"(?:^|[/!])SharedConfig(?:\.\d+)?\.xml$"
+    otherwise = 50
     samples: tuple[Sample, ...] = (
         Sample(
             "one instance",
@@ -45,7 +47,7 @@ class SharedConfigXml:
         return claim_by(
             path,
             head,
-            name=r"(?:^|[/!])SharedConfig(?:\.\d+)?\.xml$",
+            name=self.named,
             content=r"<(?:\w+:)?SharedConfig\s[^>]*=",
             text="a shared configuration",
         )

@@ -39,6 +39,8 @@ class SqlServerLog:
     title: str = "log of SQL Server's engine: ERRORLOG"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("C:\\Program Files\\Microsoft SQL Server\\<instance>\\MSSQL\\Log\\ERRORLOG*",)
+    named = r"(?:^|[/!])(?:ERRORLOG(?:\.\d+)?|[^/!]*sql[^/!]*log[^/!]*\.(?:txt|log))$"
+    otherwise = 50
     samples: tuple[Sample, ...] = (
         Sample(
             "an error of a backup",
@@ -70,7 +72,7 @@ class SqlServerLog:
         return claim_by(
             path,
             head,
-            name=r"(?:^|[/!])(?:ERRORLOG(?:\.\d+)?|[^/!]*sql[^/!]*log[^/!]*\.(?:txt|log))$",
+            name=self.named,
             content=r"^\ufeff?\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}(?:\.\d{1,3})?\s+"
             r"(?:spid\s?\d{1,6}s?|Backup|Server|Logon)\s+\S",
             text="the log of SQL Server",

@@ -38,6 +38,8 @@ class SqlWriterLog:
     title: str = "log of the VSS writer of SQL Server: SqlWriterLogger.txt"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("C:\\Program Files\\Microsoft SQL Server\\90\\Shared\\SqlWriterLogger*.txt",)
+    named = r"(?:^|[/!])[^/!]*SqlWriterLogger[^/!]*\.txt$"
+    otherwise = 50
     samples: tuple[Sample, ...] = (
         Sample(
             "an error between two steps",
@@ -62,7 +64,7 @@ class SqlWriterLog:
         return claim_by(
             path,
             head,
-            name=r"(?:^|[/!])[^/!]*SqlWriterLogger[^/!]*\.txt$",
+            name=self.named,
             content=r"^\[\d{2}/\d{2}/\d{4} \d{2}:\d{2}:\d{2}, TID [0-9A-Fa-f]{1,8}\]",
             text="the log of SQL Server's writer",
         )

@@ -84,6 +84,8 @@ class StatusFile:
         "/var/lib/waagent/<name>-<version>/status/<N>.status",
         "C:\\Packages\\Plugins\\<name>\\<version>\\Status\\<N>.status",
     )
+    named = _NAME
+    otherwise = 50
     samples: tuple[Sample, ...] = (
         Sample(
             "a failed freeze that the outer report calls success",

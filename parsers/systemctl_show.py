@@ -65,6 +65,7 @@ class SystemctlShow:
     title: str = "properties of systemd units: systemctl show"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("systemctl show walinuxagent > agent_unit.txt",)
+    strongest = 80
     samples: tuple[Sample, ...] = (
         Sample(
             "a unit that failed, and some properties of another",

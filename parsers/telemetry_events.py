@@ -64,6 +64,8 @@ class TelemetryEvents:
         "/var/lib/waagent/events/<N>.tld",
         "/var/log/azure/<handler>/events/<N>.json",
     )
+    named = _NAME
+    otherwise = 50
     samples: tuple[Sample, ...] = (
         Sample(
             "an agent's event",

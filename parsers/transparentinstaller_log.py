@@ -21,6 +21,8 @@ class TransparentInstallerLog:
     title: str = "log of the Windows agent's updater: TransparentInstaller.log"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("C:\\WindowsAzure\\Logs\\TransparentInstaller*.log",)
+    named = _NAME
+    otherwise = 0
     samples: tuple[Sample, ...] = (
         Sample(
             "a broken machine.config",

@@ -34,6 +34,8 @@ class VmExtensionsJson:
     title: str = "extension resources of a VM as JSON: az vm extension list, Get-AzVMExtension"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("az vm extension list -g <rg> --vm-name <vm> -o json > extensions.json",)
+    named = r"(?:^|[/!])[^/!]*extensions?[^/!]*$"
+    otherwise = 58
     samples: tuple[Sample, ...] = (
         Sample(
             "az",
@@ -84,7 +86,7 @@ class VmExtensionsJson:
         return claim_export(
             path,
             head,
-            name=r"(?:^|[/!])[^/!]*extensions?[^/!]*$",
+            name=self.named,
             keys=("publisher", "typeHandlerVersion", "provisioningState"),
             text="extension resources of a VM",
         )

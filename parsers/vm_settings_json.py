@@ -54,6 +54,8 @@ class VmSettingsJson:
         "/var/lib/waagent/VmSettings.<id>.json",
         "/var/lib/waagent/history/*/VmSettings.json",
     )
+    named = _NAME
+    otherwise = 50
     samples: tuple[Sample, ...] = (
         Sample(
             "one extension with settings, keys in another case",

@@ -153,6 +153,8 @@ class VmViewJson:
     title: str = "a VM of Azure as JSON: az vm get-instance-view, az vm show, Get-AzVM -Status"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("az vm get-instance-view -g <rg> -n <vm> -o json > instance_view.json",)
+    named = r"(?:^|[/!])[^/!]*(?:instance[-_ ]?view|vm)[^/!]*$"
+    otherwise = 58
     samples: tuple[Sample, ...] = (
         Sample("az", "instance_view.json", orjson.dumps(_VIEW, option=orjson.OPT_INDENT_2), _ROWS),
         Sample(
@@ -218,7 +220,7 @@ class VmViewJson:
         return claim_export(
             path,
             head,
-            name=r"(?:^|[/!])[^/!]*(?:instance[-_ ]?view|vm)[^/!]*$",
+            name=self.named,
             keys=("hardwareProfile|vmAgent", "provisioningState|statuses|vmAgentVersion|osProfile"),
             text="a VM of Azure",
         )

@@ -40,6 +40,8 @@ class VMBackupConf:
         "/etc/azure/VMSnapshotPluginHost.conf",
         "/etc/azure/workload.conf",
     )
+    named = _NAME.pattern
+    otherwise = 50
     samples: tuple[Sample, ...] = (
         Sample(
             "the snapshot's own settings",

@@ -81,6 +81,8 @@ class VMSnapshotExtensionLog:
     title = "Linux snapshot extension log (extension.log, host_based_extension.log)"
     logsource = LogSource(product="linux", service="vmsnapshot")
     paths = (f"{FOLDER}/extension.log*", f"{FOLDER}/*/extension.log*", f"{FOLDER}/host_based_extension.log")
+    named = NAME
+    otherwise = 50
 
     def claim(self, path: str, head: bytes) -> Claim | None:
         """By the extension's name in the path and any line's stamp, or by its name in a line's bracket."""

@@ -78,6 +78,8 @@ class VMSnapshotShellLog:
         "var/log/azure/Microsoft.Azure.RecoveryServices.VMSnapshotLinux/shell.log",
         "var/log/azure/Microsoft.Azure.RecoveryServices.VMSnapshotLinux/*/shell.log",
     )
+    named = NAME
+    otherwise = 50
 
     def claim(self, path: str, head: bytes) -> Claim | None:
         """By name in the extension's folder and a stamp, or by what only these scripts print."""

@@ -235,6 +235,8 @@ class VssadminText:
     title: str = "output of vssadmin list writers, providers, shadows, shadowstorage, volumes"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("vssadmin list writers > vss_writers.txt",)
+    named = _NAME
+    otherwise = 57
     samples: tuple[Sample, ...] = (
         Sample(
             "a writer that timed out and one that is well",

@@ -23,6 +23,8 @@ class WaagentConf:
     title: str = "configuration of the Linux agent: /etc/waagent.conf"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("/etc/waagent.conf", "/usr/share/defaults/waagent/waagent.conf")
+    named = _NAME
+    otherwise = 50
     samples: tuple[Sample, ...] = (
         Sample(
             "the last line of a key wins, a hash ends the value, None is unset",

@@ -84,6 +84,8 @@ class WaagentLog:
     title = "Azure Linux agent log (waagent.log), every era from 2.0"
     logsource = LogSource(product="linux", service="waagent")
     paths = ("var/log/waagent.log", "var/log/waagent.log[.-]*", "truncated_*waagent.log*")
+    named = NAME
+    otherwise = 50
 
     def claim(self, path: str, head: bytes) -> Claim | None:
         """By name and any head line; under another name the agent's own words are needed."""

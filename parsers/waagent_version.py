@@ -39,6 +39,8 @@ class WaagentVersion:
     title: str = "output of waagent -version"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("waagent-version.txt",)
+    named = r"(?:^|[/!])[^/!]*(?:waagent|agent)[-_ ]?version[^/!]*$"
+    otherwise = 50
     samples: tuple[Sample, ...] = (
         Sample(
             "a package whose child is newer",
@@ -89,8 +91,7 @@ class WaagentVersion:
 
     def claim(self, path: str, head: bytes) -> Claim | None:
         """By its lines alone; the name helps. A log of the agent has a time in front of the same words."""
-        name = r"(?:^|[/!])[^/!]*(?:waagent|agent)[-_ ]?version[^/!]*$"
-        claim = claim_by(path, head, name=name, content=_HEAD, text="the output of waagent -version")
+        claim = claim_by(path, head, name=self.named, content=_HEAD, text="the output of waagent -version")
         return claim if claim is not None and claim.strength > 20 else None
 
     def parse(self, source: Source, context: ParseContext) -> Parsed:

@@ -24,6 +24,8 @@ class WaAppAgentLog:
     title: str = "log of the Windows agent: WaAppAgent.log"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("C:\\WindowsAzure\\Logs\\WaAppAgent.log", "C:\\WindowsAzure\\Logs\\WaAppAgent.*.log")
+    named = _NAME
+    otherwise = 50
     samples: tuple[Sample, ...] = (
         Sample(
             "three eras in one file, and a head that was lost",

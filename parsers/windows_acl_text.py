@@ -88,6 +88,7 @@ class WindowsAclText:
     title: str = "rights on files of Windows: icacls, cacls"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("icacls C:\\ProgramData\\Microsoft\\Crypto\\RSA\\MachineKeys > machinekeys.txt",)
+    strongest = 65
 
     @property
     def samples(self) -> tuple[Sample, ...]:

@@ -49,6 +49,7 @@ class WindowsConfigXml:
         "C:\\WindowsAzure\\GuestAgent_<version>\\WindowsAzureGuestAgent.exe.config",
         "C:\\Windows\\Microsoft.NET\\Framework64\\v4.0.30319\\Config\\machine.config",
     )
+    strongest = 80
     samples: tuple[Sample, ...] = (
         Sample(
             "settings of an agent",

@@ -90,6 +90,7 @@ class WindowsEventsJson:
     title: str = "Windows events as JSON: Get-WinEvent | ConvertTo-Json, dumps, summaries"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("Get-WinEvent ... | ConvertTo-Json > events.json",)
+    strongest = 48
     samples: tuple[Sample, ...] = (
         Sample(
             "a list of PowerShell",

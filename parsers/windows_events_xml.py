@@ -56,6 +56,7 @@ class WindowsEventsXml:
     title: str = "Windows events as XML: wevtutil /f:xml, Event Viewer"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("wevtutil qe System /f:xml > system.xml",)
+    strongest = 85
     samples: tuple[Sample, ...] = (
         Sample(
             "an export with two channels",

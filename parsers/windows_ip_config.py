@@ -77,6 +77,7 @@ class WindowsIpConfig:
     title: str = "addresses of Windows: ipconfig /all"
     logsource: LogSource = WINDOWS
     paths: tuple[str, ...] = ("ipconfig /all > ipconfig.txt",)
+    strongest = 65
 
     @property
     def samples(self) -> tuple[Sample, ...]:

@@ -43,6 +43,7 @@ class WindowsPlatformLog:
         "C:\\WindowsAzure\\Logs\\Plugins\\<name>\\<version>\\{CommandExecution*,Install,Update,Heartbeat}.log",
         "C:\\WindowsAzure\\Logs\\{MonitoringAgent,Telemetry,AppAgentRuntime,NetAgent-*}.log",
     )
+    strongest = 85
     samples: tuple[Sample, ...] = (
         Sample(
             "heads like the agent's",

@@ -27,6 +27,7 @@ class WindowsProxyText:
     title: str = "proxy of Windows services: netsh winhttp show proxy"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("netsh winhttp show proxy > winhttp.txt",)
+    strongest = 65
     samples: tuple[Sample, ...] = (
         Sample(
             "no proxy",

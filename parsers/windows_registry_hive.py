@@ -75,6 +75,8 @@ class WindowsRegistryHive:
     title: str = "registry hives of Windows: SYSTEM and SOFTWARE"
     logsource: LogSource = LOGSOURCE
     paths: tuple[str, ...] = ("C:\\Windows\\System32\\config\\SYSTEM", "C:\\Windows\\System32\\config\\SOFTWARE")
+    begins = MAGIC
+    otherwise = 0
 
     @property
     def samples(self) -> tuple[Sample, ...]:

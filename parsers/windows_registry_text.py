@@ -69,6 +69,7 @@ class WindowsRegistryText:
         "reg export HKLM\\SOFTWARE\\Microsoft\\BcdrAgent bcdr.reg",
         "reg query ... > registry.txt",
     )
+    strongest = 90
     samples: tuple[Sample, ...] = (
         Sample(
             "an export in UTF-16",

@@ -27,6 +27,7 @@ class WindowsRoutesText:
     title: str = "routes of Windows: route print"
     logsource: LogSource = WINDOWS
     paths: tuple[str, ...] = ("route print > route.txt",)
+    strongest = 65
     samples: tuple[Sample, ...] = (
         Sample(
             "French, with a way out and a persistent route",

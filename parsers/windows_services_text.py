@@ -146,6 +146,7 @@ class WindowsServicesText:
     title: str = "services of Windows: sc query, sc qc, net start, Get-Service, tasklist /svc"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("sc queryex type= service state= all > services.txt", "Get-Service > services.txt")
+    strongest = 60
     samples: tuple[Sample, ...] = (
         Sample(
             "sc query and sc qc",

@@ -41,6 +41,7 @@ class WindowsSystemInfo:
     title: str = "systeminfo and ver: version, build and updates of Windows"
     logsource: LogSource = _LOGSOURCE
     paths: tuple[str, ...] = ("systeminfo > systeminfo.txt", "ver > ver.txt")
+    strongest = 60
     samples: tuple[Sample, ...] = (
         Sample(
             "a German system",

@@ -36,6 +36,7 @@ class WorkloadBackupLog:
     title = "Logs of the workload backup extension (/opt/msawb/var/log)"
     logsource = LogSource(product="linux", service="workloadbackup")
     paths = ("opt/msawb/var/log/*/*/*", "opt/msawb/var/log/*/*/*/*/*", "backint.log", "backup.log")
+    strongest = 60
 
     def claim(self, path: str, head: bytes) -> Claim | None:
         """By the folder; ``backint.log`` and ``backup.log`` need a line of HANA's."""

@@ -21,6 +21,8 @@ class YumLog:
     title = "history of yum: /var/log/yum.log"
     logsource: LogSource = LOGSOURCE
     paths = ("var/log/yum.log*",)
+    named = _NAME
+    otherwise = 55
     samples = (
         Sample(
             "an update of the agent, and one of a package with an epoch",

@@ -9,6 +9,7 @@ import random
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -27,7 +28,7 @@ SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base
 #: A sample of up to so many bytes is cut at every one, a longer one at so many places; in fast tests at a few.
 SMALL, CUTS, FEW_CUTS = 2048, 200, 12
 
-ALL = parsers()
+ALL: Any = parsers()
 SAMPLES = [(parser, sample) for parser in ALL for sample in parser.samples]
 
 every_parser = pytest.mark.parametrize("parser", ALL, ids=lambda parser: parser.name)
@@ -101,6 +102,16 @@ def test_who_is_asked_about_a_sample_is_the_first_of_all_claims_and_no_claim_is_
     assert recognise(source) == claims(source)[0]
     for found in claims(source):
         assert found.claim.strength <= getattr(found.parser, "strongest", 99), found
+
+
+@every_sample
+def test_a_parser_that_is_not_asked_could_not_have_won(parser: Parser, sample: Sample) -> None:
+    head = sample.raw[:HEAD_SIZE]
+    for path in ("pasted.txt", *(other.samples[0].path for other in ALL[len(sample.name) % 9 :: 9])):
+        source = Source(path, sample.raw)
+        found = claims(source)
+        assert recognise(source) == (found[0] if found else None)
+        assert all(one.claim.strength <= one.parser.bound(path, head) for one in found)  # type: ignore[attr-defined]
 
 
 @every_sample
@@ -236,6 +247,6 @@ def _hold_rejected(rejected: pl.DataFrame, source: Source) -> None:
 
 def test_every_module_of_the_parsers_folder_is_found() -> None:
     modules = {path.stem for path in (PROJECT / "parsers").glob("*.py") if not path.stem.startswith("_")}
-    found = {type(parser).__module__.rsplit(".", 1)[-1] for parser in ALL}
+    found = {parser.module for parser in ALL}
     assert modules
     assert modules - found == set()

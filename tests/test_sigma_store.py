@@ -82,7 +82,7 @@ def test_the_stored_rules_are_what_the_rule_files_say() -> None:
 
 def test_the_precompiled_tables_are_what_their_files_say() -> None:
     fresh = precompiled_tables()
-    assert sorted(fresh) == ["catalogue", "derived"]
+    assert sorted(fresh) == ["catalogue", "derived", "parsers"]
     for name, text in fresh.items():
         assert where(name).read_text(encoding="utf-8") == text, REWRITE
     assert restored("catalogue", catalogue_files.own_files(), Catalogue) == load_catalogue(catalogue_files.own_folder())
