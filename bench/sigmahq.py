@@ -25,13 +25,14 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import accumulate
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import yaml
+from msgspec import structs
 
 ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:  # tests/ is no part of the installed package
@@ -402,7 +403,7 @@ def load(sigma: Path) -> Rules:
 def with_probes(rules: Rules) -> Rules:
     """The rules, and those that probe more."""
     probes = load_rules({path: yaml.safe_dump(document) for path, document in PROBES.items()})
-    loaded = replace(rules.loaded, rules=(*rules.loaded.rules, *probes.rules))
+    loaded = structs.replace(rules.loaded, rules=(*rules.loaded.rules, *probes.rules))
     return Rules(loaded, {**rules.documents, **PROBES})
 
 

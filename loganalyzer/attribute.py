@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
 
 import polars as pl
+from msgspec import Struct
 
 from loganalyzer.catalogue import ArtefactFrame, Catalogue, Cause
 from loganalyzer.facts import Derived, Span, zone_is_unknown
@@ -29,8 +29,7 @@ BundleVerdict = Literal["cause-found", "no-fault-found", "cannot-tell"]
 SUPPORTED: tuple[VerdictWord, ...] = ("confirmed", "likely", "possible")
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One match with its time and place. ``where`` is the window that it falls into, ``"standing"``, or None: history.
 
     ``start``/``end`` are UTC; a ``lasting`` finding (a derived row) without ``end`` goes on.
@@ -48,8 +47,7 @@ class Finding:
     where: Window | str | None
 
 
-@dataclass(frozen=True, slots=True)
-class CauseVerdict:
+class CauseVerdict(Struct, frozen=True):
     """The verdict on one cause: what speaks for it, what against it, what is history, what is missing, and how so."""
 
     cause: Cause
@@ -61,8 +59,7 @@ class CauseVerdict:
     how: str
 
 
-@dataclass(frozen=True, slots=True)
-class Attribution:
+class Attribution(Struct, frozen=True):
     """All verdicts by cause id, the supported causes in order, and the bundle's verdict with its reason.
 
     ``roots``: for a consequence the cause above it; ``behind``: the same among causes that are only possible.
@@ -153,8 +150,7 @@ def _placed(rows: pl.DataFrame, numbers: list[int], windows: Relevance) -> Mappi
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Judge:
+class _Judge(Struct, frozen=True):
     catalogue: Catalogue
     derived: Derived
     findings: Mapping[str, Sequence[Finding]]
@@ -311,8 +307,7 @@ def _needs_failure(finding: Finding) -> bool:
     return finding.rule.attribution is not None and finding.rule.attribution.needs_failure
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
+class _Answer(Struct, frozen=True):
     """What refuting evidence takes away, as far as that does not depend on the support.
 
     Definitive refutation takes all. A state is answered by a state. What was seen in a failed attempt stays true of

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class EventsAsked:
+class EventsAsked(Struct, frozen=True):
     """Events of these ids, of these kinds (provider in lower case, id), or with one of these texts.
 
     A text is ASCII in lower case and stands in the JSON of an event, or in ``<Provider> <EventID>: ``.

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class FixedHead:
+class FixedHead(Struct, frozen=True):
     """A head like ``2025-06-10T00:00:01.123646Z INFO``, behind which a blank or the end of the line follows.
 
     Every line that begins so opens an entry, whatever follows. ``levels``: all of them; entries of those in ``quiet``

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
 import yaml
+from msgspec import Struct
 
 from loganalyzer.errors import CatalogueError, Location
 
 TABLE = "signatures/known_files.yml"
 
 
-@dataclass(frozen=True, slots=True)
-class KnownFile:
+class KnownFile(Struct, frozen=True):
     """A kind of file that is not read. ``what`` and ``why`` are words for the report, ``pattern`` fits a path's end.
 
     ``private``: no parser may see it.

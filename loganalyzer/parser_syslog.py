@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import polars as pl
+from msgspec import Struct
 
 from loganalyzer.clock import name_offset, nearest_offset, zone_offset
 from loganalyzer.parser import HEAD_SIZE, Entries, Grammar, ParseContext, Source, read_entries, text_head
@@ -113,8 +113,7 @@ _SAME_MOMENT = timedelta(hours=14, minutes=5)
 _DATE_IN_NAME = re.compile(r"[.-](20\d\d)-?(\d\d)-?(\d\d)(?=[.-]|$)")
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Struct, frozen=True):
     """What is known of a file's stamps from outside of its lines.
 
     ``until`` is a wall-clock time that no stamp lies behind, with the reason to believe it; ``utc``: stamps are UTC.

@@ -9,13 +9,13 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from itertools import pairwise
 from typing import Any
 
 import polars as pl
+from msgspec import Struct
 
 from loganalyzer.errors import Location, LogAnalyzerError
 from loganalyzer.known_files import is_private
@@ -44,16 +44,14 @@ PRECOMPILED = "parsers"
 CHOSEN = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Recognised:
+class Recognised(Struct, frozen=True):
     """The parser with the strongest claim on a source, and its reason."""
 
     parser: Parser
     claim: Claim
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """A user's word that the sources which fit a glob are of one format, whatever they look like."""
 
     glob: str
@@ -84,8 +82,7 @@ def _builtin() -> tuple[Parser, ...]:
     return tuple(_BuiltinParser(entry) for entry in index)
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(Struct, frozen=True):
     """What is told of a parser of this package before it is imported; ``None``: its claims have no such bound.
 
     ``texts``: in lower case, one of them stands in whatever path fits ``named``; empty: none is known.
@@ -219,8 +216,7 @@ def _checked(found: object) -> Parser:
     return found  # type: ignore[return-value]  # what the protocol asks for was looked at above
 
 
-@dataclass(frozen=True, slots=True)
-class PluginParser:
+class PluginParser(Struct, frozen=True):
     """The parser of a plug-in behind a guard: what it raises or wrongly gives is a fault and costs one source."""
 
     plugin: Plugin

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib.resources
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from types import ModuleType
 from typing import Final
+
+from msgspec import Struct
 
 from loganalyzer.plugins import RULES, Plugin, installed, load
 
@@ -15,8 +16,7 @@ from loganalyzer.plugins import RULES, Plugin, installed, load
 _LARGEST: Final = 4 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class RulePack:
+class RulePack(Struct, frozen=True):
     """The rule files of one plug-in: (path, text); the path begins with the plug-in's name."""
 
     plugin: Plugin

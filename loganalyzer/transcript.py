@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
 import polars as pl
+from msgspec import Struct
 
 from loganalyzer.parser import REJECTED_LIMIT, ParseContext, Parsed, decode
 from loganalyzer.registry import Choice, Recognised, recognise
@@ -54,8 +55,7 @@ _ARGUMENT = re.compile(rf"(?:^|[\s\"'])(?P<path>{_FILE_NAME}\.[A-Za-z]\w{{1,8}}(
 UNKNOWN_BLOCK = "no parser knows this part of the transcript"
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """Lines of a transcript under one heading. ``first`` and ``last`` are 1-based; ``recognised`` None: nobody's."""
 
     first: int
@@ -63,8 +63,7 @@ class Block:
     recognised: Recognised | None
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(Struct, frozen=True):
     """A source after parsing. ``recognised`` is None where nobody knows it; ``blocks`` are there for a transcript."""
 
     recognised: Recognised | None
@@ -86,8 +85,7 @@ def read_source(source: Source, context: ParseContext, choices: Sequence[Choice]
     return Read(recognised, recognised.parser.parse(source, context) if recognised is not None else None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(Struct, frozen=True):
     """Bytes of a transcript: a heading, which is skipped, or what stands under one. ``line`` is its first, 1-based."""
 
     source: Source

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import accumulate
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from loganalyzer.facts import REPORTED_ERROR, Attempt, Derived, zone_is_unknown
 
@@ -22,16 +25,14 @@ UNCERTAIN = timedelta(hours=14)
 TICKET_RANGE = timedelta(hours=2)
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(Struct, frozen=True):
     """What the ticket says: error codes or texts, and the time of the failure (UTC) where it is known."""
 
     errors: tuple[str, ...] = ()
     at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(Struct, frozen=True):
     """A time span (UTC, both ends inside) in which evidence counts, and why. ``attempt`` is None without one.
 
     ``opened`` is when the failure itself began: a source covers the window when it was written by then.

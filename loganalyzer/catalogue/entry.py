@@ -9,6 +9,7 @@ from importlib.resources.abc import Traversable
 from typing import TypeVar
 
 import yaml
+from msgspec import Struct
 
 from loganalyzer.errors import CatalogueError, Location
 
@@ -23,8 +24,7 @@ Value = TypeVar("Value")
 Word = TypeVar("Word", bound=str)
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """Something wrong in the data: where, in which entry, what."""
 
     where: Location

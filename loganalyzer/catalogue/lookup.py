@@ -10,6 +10,8 @@ from datetime import date
 from functools import cached_property
 from typing import Literal
 
+from msgspec import Struct
+
 from loganalyzer.catalogue.model import (
     Artefact,
     Cause,
@@ -43,8 +45,7 @@ def plain(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", text).translate(_STRAIGHT).split())
 
 
-@dataclass(frozen=True, slots=True)
-class FoundCode:
+class FoundCode(Struct, frozen=True):
     """An error found in a text: by its code, by its documented number, or only by its message; ``matched`` is plain."""
 
     error: ErrorCode
@@ -52,16 +53,14 @@ class FoundCode:
     matched: str
 
 
-@dataclass(frozen=True, slots=True)
-class FoundMessage:
+class FoundMessage(Struct, frozen=True):
     """A documented message without a code, found in a text."""
 
     message: Message
     matched: str
 
 
-@dataclass(frozen=True, slots=True)
-class NumberMeaning:
+class NumberMeaning(Struct, frozen=True):
     """What a number means to one program. ``error`` and ``causes`` are empty where nothing is documented."""
 
     program: Literal["Azure Backup", "VMSnapshotLinux", "VMSnapshotLinux host call", "WALinuxAgent"]

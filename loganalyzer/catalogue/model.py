@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal, TypeAlias
 
+from msgspec import Struct
+
 Platform: TypeAlias = Literal["windows", "linux", "both", "control-plane"]
 Scope: TypeAlias = Literal["backup", "restore", "configure", "compute", "guest-code", "cancel"]
 DocStatus: TypeAlias = Literal["documented", "self-help", "source"]
@@ -31,8 +33,7 @@ ErrorClass: TypeAlias = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """A text that the catalogue was drawn from. ``url`` is https; None: it has no public page."""
 
     id: str
@@ -46,8 +47,7 @@ class Source:
     handoff: date | None
 
 
-@dataclass(frozen=True, slots=True)
-class Doc:
+class Doc(Struct, frozen=True):
     """A citation. ``url`` is a whole https address with its anchor; None: the source has no public page."""
 
     source: str
@@ -68,8 +68,7 @@ class ArtefactFrame:
         return "/".join(part for part in (self.product, self.service, self.category) if part is not None)
 
 
-@dataclass(frozen=True, slots=True)
-class Artefact:
+class Artefact(Struct, frozen=True):
     """A file, channel, command output or control-plane answer. ``logsources`` is empty while no parser reads it."""
 
     id: str
@@ -82,8 +81,7 @@ class Artefact:
     note: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True):
     """What in one artefact speaks for or against a cause. At least one of ``regex`` and ``condition`` is there."""
 
     polarity: Polarity
@@ -93,8 +91,7 @@ class Evidence:
     basis: Basis
 
 
-@dataclass(frozen=True, slots=True)
-class Requires:
+class Requires(Struct, frozen=True):
     """The artefacts without which a cause cannot be judged."""
 
     all_of: tuple[str, ...]
@@ -118,8 +115,7 @@ class Requires:
         return not self.missing(present)
 
 
-@dataclass(frozen=True, slots=True)
-class Collect:
+class Collect(Struct, frozen=True):
     """How to get an artefact."""
 
     artefact: str
@@ -127,8 +123,7 @@ class Collect:
     command: str
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(Struct, frozen=True):
     """A documented cause of a failed backup.
 
     ``umbrella``: it names a symptom or a collection of causes and is never final when something upstream is supported.
@@ -152,8 +147,7 @@ class Cause:
     note: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorCode:
+class ErrorCode(Struct, frozen=True):
     """A documented error code. ``wrapper``: it only says that something failed; its cause is never final.
 
     The regular expressions are Python's and are meant for ``plain`` text; ``Catalogue.find_codes`` applies them.
@@ -186,8 +180,7 @@ class ErrorCode:
         return (self.code, *self.aliases)
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(Struct, frozen=True):
     """An intermediate state between causes and errors."""
 
     id: str
@@ -195,8 +188,7 @@ class State:
     signs: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(Struct, frozen=True):
     """``origin`` leads to ``target``; both are ids of causes or states, or error codes, which share no name."""
 
     origin: str
@@ -204,8 +196,7 @@ class Edge:
     why: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class DatedFact:
+class DatedFact(Struct, frozen=True):
     """A version or limit, as a source stated it on a day. ``as_of`` None: the source has no date."""
 
     id: str
@@ -216,8 +207,7 @@ class DatedFact:
     note: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """A documented message without an error code."""
 
     text: str
@@ -227,8 +217,7 @@ class Message:
     doc: Doc
 
 
-@dataclass(frozen=True, slots=True)
-class GuideCheck:
+class GuideCheck(Struct, frozen=True):
     """One check of a step of the documented guide."""
 
     check: str
@@ -236,8 +225,7 @@ class GuideCheck:
     artefacts: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class GuideStep:
+class GuideStep(Struct, frozen=True):
     """A step of the documented troubleshooting guide."""
 
     step: int
@@ -247,16 +235,14 @@ class GuideStep:
     checks: tuple[GuideCheck, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Trap:
+class Trap(Struct, frozen=True):
     """A contradiction or pitfall that a rule must know."""
 
     id: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class FailureMode:
+class FailureMode(Struct, frozen=True):
     """A kind of failure message: the cause that it supports (None: none by itself), and others the note speaks of."""
 
     id: str
@@ -265,8 +251,7 @@ class FailureMode:
     note: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class VmSnapshotCode:
+class VmSnapshotCode(Struct, frozen=True):
     """A number that VMSnapshotLinux reports in ``status.code`` or ``vmHealthStatusCode``.
 
     ``status_code_text`` None: reporting it raises KeyError. ``azure_backup_error`` None: no documented mapping.
@@ -289,8 +274,7 @@ class VmSnapshotCode:
     note: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class HostStatusCode:
+class HostStatusCode(Struct, frozen=True):
     """A value of ``hostStatusCodePreSnapshot`` and ``hostStatusCodeDoSnapshot``."""
 
     code: int
@@ -299,8 +283,7 @@ class HostStatusCode:
     set_at: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class NamedCode:
+class NamedCode(Struct, frozen=True):
     """A number with a name of the Linux agent or of VMSnapshotLinux; ``error`` is its entry among the errors."""
 
     code: int

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
+from msgspec import Struct
 
 from loganalyzer.errors import UsageError
 from loganalyzer.redact import Redactor
@@ -33,8 +33,7 @@ def redact_map_option(command: F) -> F:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class MapTarget:
+class MapTarget(Struct, frozen=True):
     """The file of ``--redact-map`` and what seals it."""
 
     path: Path

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import click
 from click.shell_completion import CompletionItem
+from msgspec import Struct
 
 from loganalyzer.cli import tell
 from loganalyzer.cli.whole_file import write_whole
@@ -21,8 +21,7 @@ from loganalyzer.report.model import Report
 TABLES: Final = "parquet"
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """One place that a report goes to. ``path`` None: standard output; ``form`` None: the tables, in a folder."""
 
     form: OutputFormat | None

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
+from msgspec import Struct
 
 from loganalyzer.cli import tell
 from loganalyzer.errors import Location, UsageError
@@ -35,8 +35,7 @@ own_rules_option = click.option(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class RuleFiles:
+class RuleFiles(Struct, frozen=True):
     """Texts of rule files by path; ``other``: YAML found in a folder that is no rule; ``faults``: files not read."""
 
     texts: Mapping[str, str]

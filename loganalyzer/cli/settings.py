@@ -9,13 +9,13 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, time
 from pathlib import Path
 from typing import Any, Final
 
 import click
 from click.core import ParameterSource
+from msgspec import Struct
 
 from loganalyzer.cli.settings_files import (
     DEFAULTS,
@@ -48,8 +48,7 @@ _FILE: Final = "loganalyzer.config"
 _NO_FILES: Final = "loganalyzer.no-config"
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(Struct, frozen=True):
     """The value that one source gives to an option, and where it says so."""
 
     value: Any
@@ -57,8 +56,7 @@ class Setting:
     where: Location | None
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolved(Struct, frozen=True):
     """What holds for one command: settings by long option; and keys that were passed over, with the reason."""
 
     settings: Mapping[str, Setting]
@@ -205,8 +203,7 @@ def resolve(ctx: click.Context, layers: Sequence[Layer], variables: Mapping[str,
 _OWN: Final = "give it on the command line, with --config, or in your own file ('loganalyzer config path' names it)"
 
 
-@dataclass(frozen=True, slots=True)
-class _Said:
+class _Said(Struct, frozen=True):
     """A value that somebody gives to an option. ``general``: to that of all commands; ``name``: as it stands there."""
 
     key: str

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
+from msgspec import Struct
+
 from loganalyzer.errors import Location, UsageError
 
 #: Where a value can come from, the strongest first; before all of them comes the command line, after them the default.
@@ -45,8 +47,7 @@ class Layer:
         return next((self.places[keys[:n]] for n in range(len(keys), -1, -1) if keys[:n] in self.places), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """A file that is looked for."""
 
     origin: Origin

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Any, BinaryIO, Final
+
+from msgspec.structs import replace
 
 from loganalyzer.event_match.reading import Progress, Unread, read_events
 from loganalyzer.intake import Limits

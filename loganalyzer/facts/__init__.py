@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
 
 import polars as pl
+from msgspec import Struct
 
 from loganalyzer.facts.attempts import Attempt, attempt_frames, attempts
 from loganalyzer.facts.clock_facts import clock_frames, zone_is_unknown
@@ -45,8 +45,7 @@ _LATE = timedelta(seconds=5)
 Platform: TypeAlias = Literal["linux", "windows", "unknown"]
 
 
-@dataclass(frozen=True, slots=True)
-class Derived:
+class Derived(Struct, frozen=True):
     """What the events of a bundle add up to: the derived frames, and the bounds of all known times (UTC).
 
     ``watched``: the last time of a source in which a backup command shows when it comes; None: there is no such source.

@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
+from msgspec import Struct
 
 from loganalyzer.clock import FARTHEST
 from loganalyzer.facts.fact_rows import FACT_COLUMNS
@@ -43,8 +43,7 @@ _EVENT_6013 = re.compile(r"(-?\d{1,4}) (\S.*)")
 _SYSTEMINFO_ZONE = re.compile(r"\(UTC(?:([+-])(\d\d):(\d\d))?\)\s*\S.*")
 
 
-@dataclass(frozen=True, slots=True)
-class Zone:
+class Zone(Struct, frozen=True):
     """A zone by its name or offset (``UTC+02:00``, ``Europe/Rome``, ``unknown``), and how it is known."""
 
     name: str

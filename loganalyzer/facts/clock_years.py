@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
+from msgspec import Struct
 
 from loganalyzer.clock import FARTHEST
 from loganalyzer.facts.rotation import part_of
@@ -21,8 +21,7 @@ from loganalyzer.schema import TIMESTAMP, EventFrame, LogSource
 YEAR_OF_OTHERS = "the year is the one in which this log meets the bundle's other logs"
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(Struct, frozen=True):
     """The stamps without a year of one frame: ``place`` (row), ``month_day``, ``clock``, ``leap``, ``turns``."""
 
     file: int

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence, Set
-from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
+from msgspec import Struct
 
 from loganalyzer.facts.hits import derived_frame
 from loganalyzer.schema import CITATION, SHARED_COLUMNS, EventFrame, LogSource
@@ -22,8 +22,7 @@ MOST_CITED = 20
 CORRELATION_COLUMNS = {"count": pl.Int64(), "value": pl.String()}
 
 
-@dataclass(frozen=True, slots=True)
-class Correlating:
+class Correlating(Struct, frozen=True):
     """Frames of episodes, which follow the event frames, and the matches of all rules over all of them."""
 
     frames: tuple[EventFrame, ...]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
 import polars as pl
+from msgspec import Struct
+from msgspec.structs import replace
 
 from loganalyzer.facts.rotation import part_of
 from loganalyzer.schema import TIMESTAMP, EventFrame, LogSource
@@ -27,8 +28,7 @@ FOR_EVER = datetime.max.replace(tzinfo=UTC)
 Unknown: TypeAlias = tuple[datetime | None, datetime | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     """What one source shows of one log source. A state (no times at all) has neither ``first`` nor ``last``.
 
     ``torn``: it ends within a line.

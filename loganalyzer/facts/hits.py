@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import polars as pl
+from msgspec import Struct
 
 from loganalyzer.facts.rotation import part_of
 from loganalyzer.facts.tables import Pattern
 from loganalyzer.schema import DERIVED_COLUMNS, SHARED_COLUMNS, EventFrame, LogSource
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(Struct, frozen=True):
     """One event: its time (UTC or None), its place, and the values that the pattern took from it."""
 
     time: datetime | None

@@ -7,8 +7,9 @@ times inside them.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 #: ``waagent.log.2``, ``messages-20250301``, ``waagent.log-2025-09-15-1757900000``, ``WaAppAgent.000.log``, ``x.old``.
 _ROTATED = re.compile(
@@ -24,8 +25,7 @@ _PACKED = re.compile(r"\.(gz|bz2|xz|zst)$", re.IGNORECASE)
 _CUT = re.compile(r"truncated_+")
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """A file as a part of a log. ``log`` is the same for all parts, and only good for comparing.
 
     ``kind``: the file that is written to (``live``), or one that was put aside, by number or otherwise. ``number``

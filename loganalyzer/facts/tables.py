@@ -14,6 +14,7 @@ from importlib.resources.abc import Traversable
 from typing import Any, Literal, get_args
 
 import yaml
+from msgspec import Struct
 
 from loganalyzer.errors import CatalogueError, Location
 from loganalyzer.precompiled import restored
@@ -44,8 +45,7 @@ class Pattern:
     unless: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FactRow:
+class FactRow(Struct, frozen=True):
     """One kind of fact; ``keep`` says which of several equal ones is kept (``each``: one row a distinct value)."""
 
     fact: str
@@ -53,8 +53,7 @@ class FactRow:
     pattern: Pattern
 
 
-@dataclass(frozen=True, slots=True)
-class SeriesRow:
+class SeriesRow(Struct, frozen=True):
     """Events that show a thing going well, and those that show it failing.
 
     ``period``: seconds after which the next good event is due; None where silence means nothing. ``apart``: two
@@ -70,16 +69,14 @@ class SeriesRow:
     apart: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class OperationRow:
+class OperationRow(Struct, frozen=True):
     """An event that says how an operation of an extension's handler ended."""
 
     result: Result
     pattern: Pattern
 
 
-@dataclass(frozen=True, slots=True)
-class StepRow:
+class StepRow(Struct, frozen=True):
     """An event of a backup attempt: what it does to the attempt, and the phase that it shows."""
 
     step: Step
@@ -87,8 +84,7 @@ class StepRow:
     pattern: Pattern
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(Struct, frozen=True):
     """A program that tracebacks are told to be of: by a file that they name, else by unit or process (regexes)."""
 
     object: str
@@ -97,8 +93,7 @@ class Owner:
     process: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class TracebackTable:
+class TracebackTable(Struct, frozen=True):
     """How tracebacks of Python are found, and whose they are.
 
     ``lines``: the entries that hold a part of one. ``alone``: what a last line says of which the others may be missing.
@@ -113,8 +108,7 @@ class TracebackTable:
     alive: Mapping[str, Pattern]
 
 
-@dataclass(frozen=True, slots=True)
-class Tables:
+class Tables(Struct, frozen=True):
     """All five tables, and what else is said of attempts.
 
     ``outcomes``: what a numeric code means. ``phases``: those of the work in their order. ``watch``: the sources in

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 import polars as pl
+from msgspec import Struct
 
 from loganalyzer.facts.fact_rows import FACT_COLUMNS
 from loganalyzer.facts.hits import Hit, derived_frame, find
@@ -42,8 +43,7 @@ _MOST = 200
 _Writer: TypeAlias = tuple[str | None, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Traceback:
+class _Traceback(Struct, frozen=True):
     """``files``: the outermost first, of the last part before those of earlier ones. ``first``, ``last``: entries.
 
     ``error`` is None where the end was cut off.
@@ -177,8 +177,7 @@ def _owner(found: _Traceback, table: TracebackTable) -> str | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
+class _Work(Struct, frozen=True):
     """When a program was last seen at work, and after how many entries of each file."""
 
     time: datetime | None

@@ -13,9 +13,10 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
+
+from msgspec import Struct
 
 from loganalyzer.errors import BundleError, Location, UsageError
 from loganalyzer.intake.decoders import HEAD_SIZE, NOT_READ, content_name, decompressed, kind_of
@@ -126,8 +127,7 @@ class _Walk:
         self._members += 1
 
 
-@dataclass(frozen=True, slots=True)
-class _Node:
+class _Node(Struct, frozen=True):
     """Some bytes with a name, before anybody knows what they are.
 
     ``inner`` stands before the names of members if this is an archive. ``size``: bytes, as the file system or the

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
+class Skipped(Struct, frozen=True):
     """A file, or the rest of a container, that was not read. ``size`` in bytes, 0 where nobody knows it.
 
     ``by_design``: left out on purpose (limits, links, devices, encryption, a path that leaves the bundle, a format that
@@ -19,8 +18,7 @@ class Skipped:
     by_design: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Archive:
+class Archive(Struct, frozen=True):
     """A container that was walked; it comes after its members. ``size``: bytes as stored, ``members``: files in it.
 
     ``kind``: ``zip``, ``7z``, ``tar``, ``tar.gz``, ``tar.bz2``, ``tar.xz``, ``tar.zst``, or ``gz``, ``bz2``, ``xz``,

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from loganalyzer.intake.items import Archive, Skipped
 from loganalyzer.intake.places import WHOLE_DISK
@@ -38,8 +39,7 @@ _STEP = re.compile(r"[^/!]*[/!]")
 _BY_PACKERS = re.compile(r"(^|/)(__MACOSX/|\.DS_Store$)")
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(Struct, frozen=True):
     """``name``: how the bundle was collected. ``root``: the beginning of paths that ``relative`` takes away.
 
     Names: ``whole-disk`` (a running machine or a mounted disk), ``disk-inspect``, ``collect-logs``, ``guest-logs``,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from loganalyzer.intake.streams import Stream
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(Struct, frozen=True):
     """One file of an archive. ``stream`` must be used up before the next member is asked for; None: see ``skip``.
 
     ``size`` is what the archive declares, in bytes; None: it does not.

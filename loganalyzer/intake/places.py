@@ -10,8 +10,9 @@ import fnmatch
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 #: Why the rest of a whole disk is not in the report.
 WHOLE_DISK = "a whole disk: only the places of known files were looked at"
@@ -31,8 +32,7 @@ def is_whole_disk(path: str) -> bool:
     return Path(path).resolve().parent == Path(path).resolve() or any(Path(path, one).exists() for one in _SYSTEM)
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
+class Places(Struct, frozen=True):
     """Patterns of paths, each as its folders and its file; case does not matter."""
 
     patterns: tuple[tuple[re.Pattern[str], ...], ...]

@@ -17,8 +17,9 @@ import struct
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeAlias
+
+from msgspec import Struct
 
 from loganalyzer.intake.decoders import Inflater, Unzstd, one_part
 from loganalyzer.intake.limits import KIB, MIB, Limits
@@ -59,8 +60,7 @@ _NAMES: Mapping[bytes, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Block:
+class _Block(Struct, frozen=True):
     """Some files packed as one. ``coders``: method and properties, in the order in which unpacking needs them."""
 
     offset: int
@@ -74,8 +74,7 @@ class _Block:
 _Packed: TypeAlias = tuple[_Block, int, int | None]
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(Struct, frozen=True):
     """``block`` is None for a file of no bytes; ``crc``: None where the header tells none."""
 
     name: str

@@ -15,8 +15,9 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import BinaryIO, cast
+
+from msgspec import Struct
 
 from loganalyzer.intake.decoders import DICTIONARY_MEMORY, Inflater, Unzstd, one_part
 from loganalyzer.intake.limits import KIB, MIB, Limits
@@ -37,8 +38,7 @@ _UNKNOWN = 0xFFFFFFFF
 _DIRECTORY_ENTRY = 512
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(Struct, frozen=True):
     """``offset`` is that of the local header; ``size`` and ``crc`` are None where no central directory tells them."""
 
     name: str

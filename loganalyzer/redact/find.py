@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from loganalyzer.possessive import compile_possessive
 from loganalyzer.redact.kinds import TOKEN, Secret
@@ -22,8 +23,7 @@ from loganalyzer.redact.syntax import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(Struct, frozen=True):
     """What an anchor led to: a secret or nothing, and where the search goes on."""
 
     resume: int

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Final
+
+from msgspec import Struct
 
 from loganalyzer.redact.kinds import TOKEN, Secret
 from loganalyzer.redact.ordinary import (
@@ -37,8 +38,7 @@ _NAME_END: Final = r"(?![\w-])"
 _BEGIN: Final = r"(?:(?<![\w-])|(?<=\\[nrt])|(?<=%[0-9A-F]{2}))"
 
 
-@dataclass(frozen=True, slots=True)
-class _Form:
+class _Form(Struct, frozen=True):
     """``pattern`` has the group ``v``, the name itself. ``words``: one of them (in lower case) is in each such text."""
 
     kind: str

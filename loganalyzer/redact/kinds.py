@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from loganalyzer.possessive import compile_possessive
 
@@ -47,8 +48,7 @@ KINDS: Final = tuple(sorted((*SECRET_KINDS, *IDENTITY_KINDS)))
 TOKEN: Final = compile_possessive(rf"(?:<|&lt;)(?:{'|'.join(KINDS)}):(?:[0-9a-f]{{16}}|[0-9]+)(?:>|&gt;)")
 
 
-@dataclass(frozen=True, slots=True)
-class Secret:
+class Secret(Struct, frozen=True):
     """Characters ``start`` to ``end`` of a text; ``value`` is the same for the same secret in every syntax.
 
     ``quote``: what has to stand around a token, where the value was a list or an object without quotes of its own.

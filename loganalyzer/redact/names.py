@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
+
+from msgspec import Struct
 
 #: ``loose``: any way to write a value (``password hunter2`` only as an argument). ``assigned``: with quotes, in XML or
 #: after ``=``; prose such as "secret: not found" is left alone. ``keyed``: only a whole JSON key.
 Form: TypeAlias = Literal["loose", "assigned", "keyed"]
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(Struct, frozen=True):
     """A family of names: the kind of its tokens, and the forms that count."""
 
     kind: str

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from loganalyzer.attribute import SUPPORTED, Attribution, CauseVerdict, Finding
 from loganalyzer.catalogue import Catalogue, Cause
@@ -44,8 +45,7 @@ MOST_RIVALS = 5
 MESSAGE_LIMIT = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(Struct, frozen=True):
     """The parts of a report that come from verdicts."""
 
     diagnoses: tuple[Diagnosis, ...]

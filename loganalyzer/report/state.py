@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
 import polars as pl
+from msgspec import Struct
 
 from loganalyzer.report.model import Setting
 from loganalyzer.report.quoting import cut
@@ -20,8 +20,7 @@ _LASTING_FACTS: Final = frozenset(
 _VERSION: Final = "_version"
 
 
-@dataclass(frozen=True, slots=True)
-class _Listed:
+class _Listed(Struct, frozen=True):
     """What a log lists of a machine: the rows whose columns fit ``where``, each named by ``column``."""
 
     name: str

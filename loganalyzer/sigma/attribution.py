@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Protocol, TypeGuard, get_args
 
+from msgspec import Struct
+
 from loganalyzer.sigma.rule import Attribution, Example, Role, Strength
 
 KEYS = ("cause", "role", "strength", "needs", "examples")
@@ -16,8 +18,7 @@ ROLES: tuple[str, ...] = get_args(Role)
 STRENGTHS: tuple[str, ...] = get_args(Strength)
 
 
-@dataclass(frozen=True, slots=True)
-class KeyFault:
+class KeyFault(Struct, frozen=True):
     """A fault under the key ``loganalyzer``; ``keys`` lead to the place."""
 
     what: str

@@ -28,6 +28,7 @@ from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import polars as pl
+from msgspec import Struct
 
 from loganalyzer.schema import EventFrame
 from loganalyzer.sigma.bind import as_text, column_of
@@ -109,8 +110,7 @@ def _joined(one: range | tuple[int, ...], other: range | tuple[int, ...]) -> ran
     return tuple(sorted({*one, *other}))
 
 
-@dataclass(frozen=True, slots=True)
-class Correlations:
+class Correlations(Struct, frozen=True):
     """``found`` by time, place and rule id; ``unable``: correlations that could not be judged wholly, and why."""
 
     found: tuple[Correlated, ...]
@@ -166,8 +166,7 @@ class _Event(NamedTuple):
         return self.order[0]
 
 
-@dataclass(frozen=True, slots=True)
-class _Gathered:
+class _Gathered(Struct, frozen=True):
     """The events of each group in their order, and what had to be left out."""
 
     groups: Mapping[tuple[str, ...], Sequence[_Event]]

@@ -7,8 +7,9 @@ neither pySigma nor polars.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
+
+from msgspec import Struct
 
 #: What a leaf asks of one field. A leaf is true where ANY of its values fits.
 #: ``equals`` .. ``endswith`` hold plain text, ``wildcard`` a pattern (see `split_pattern`), ``re`` a regex with its
@@ -47,29 +48,25 @@ Value: TypeAlias = str | int | float
 FORM_VERSION = 2
 
 
-@dataclass(frozen=True, slots=True)
-class And:
+class And(Struct, frozen=True):
     """True where every item is."""
 
     items: tuple[Condition, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Or:
+class Or(Struct, frozen=True):
     """True where any item is."""
 
     items: tuple[Condition, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Not:
+class Not(Struct, frozen=True):
     """True where the item is false; a missing field makes a leaf false, never unknown."""
 
     item: Condition
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(Struct, frozen=True):
     """One question to one field. ``field`` None: a keyword, asked of every field, one at a time."""
 
     field: str | None

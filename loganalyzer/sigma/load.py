@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import yaml
+from msgspec import Struct
 
 from loganalyzer.errors import Location
 from loganalyzer.sigma.attribution import read_attribution
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 _Outcome: TypeAlias = "Rule | PendingCorrelation | PendingFilter | SigmaRuleError"
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(Struct, frozen=True):
     """Event rules in the order of their files, the faults of the documents that are no rules, and correlations.
 
     Filters are applied to the rules that they name. A correlation stands after those that it refers to.
@@ -74,8 +74,7 @@ def _documents(text: str) -> Iterator[tuple[str, int]]:
         first_line += chunk.count("\n")
 
 
-@dataclass(frozen=True, slots=True)
-class _Document:
+class _Document(Struct, frozen=True):
     """One composed YAML document, which knows the line of each of its keys."""
 
     path: str

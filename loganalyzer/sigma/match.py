@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 import polars as pl
+from msgspec import Struct
 
 from loganalyzer.schema import EventFrame, LogSource
 from loganalyzer.sigma.bind import BindError, as_text, bind, check_regexes, column_of, columns_of, exactly, lower_case
@@ -23,8 +24,7 @@ BATCH = 256
 _ROW = "\x1frow"
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(Struct, frozen=True):
     """A row that fits a rule: ``frame`` is the index of the frame that was given, ``row`` the index of its row.
 
     The row of an episode fits a correlation.
@@ -43,8 +43,7 @@ class Unable:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Matches:
+class Matches(Struct, frozen=True):
     """``matches`` by (frame, row, rule id). Every rule is in one of the rest, each sorted by rule id.
 
     ``ran``: it ran on at least one frame, wholly. ``no_source``: its log source is known, and no frame of this input

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
+from msgspec.structs import replace
 
 from loganalyzer.sigma.bind import bind, column_of
 from loganalyzer.sigma.ir import And, Condition, Leaf, Not, Or

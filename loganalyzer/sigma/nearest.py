@@ -8,10 +8,10 @@ something to be there: a row of which only others hold has nothing to do with th
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
+from msgspec import Struct
 
 from loganalyzer.schema import EventFrame
 from loganalyzer.sigma.bind import BindError, bind, column_of, columns_of, exactly, lower_case
@@ -28,8 +28,7 @@ _ROW = "\x1frow"
 Around = tuple[datetime, datetime]
 
 
-@dataclass(frozen=True, slots=True)
-class Nearest:
+class Nearest(Struct, frozen=True):
     """A row that does not fit a rule. ``frame`` and ``row`` as in `Match`, ``rows`` the frame in the rule's words.
 
     ``condition`` is what was asked: the rule's own, and the events that its log source stands for. ``held`` leaves
@@ -55,8 +54,7 @@ class Nearest:
         return (-self.held, -self.speaking, self.lacking, late, self.distance or 0, self.frame, self.row)
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(Struct, frozen=True):
     """What a rule sees of a frame: the rows in its words, and what it asks of them."""
 
     frame: int
@@ -111,8 +109,7 @@ def almost(
     return sorted(found.values(), key=lambda one: (one.order, one.rule.id))
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """The rows that `almost` looks at, and what must hold of one."""
 
     inside: Around
@@ -184,8 +181,7 @@ def _distance(around: Around | None) -> pl.Expr:
     return pl.max_horizontal(start - time, time - end, pl.when(time.is_not_null()).then(0))
 
 
-@dataclass(frozen=True, slots=True)
-class _Score:
+class _Score(Struct, frozen=True):
     """The `_Tally` of each row, as expressions; and whether the condition holds."""
 
     true: pl.Expr
@@ -225,8 +221,7 @@ def _speaks(leaf: Leaf) -> bool:
     return leaf.op != "missing"
 
 
-@dataclass(frozen=True, slots=True)
-class _Tally:
+class _Tally(Struct, frozen=True):
     """How many leaves hold, how many of them speak, and how many more would have to hold."""
 
     held: int

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from msgspec import Struct
 
 from loganalyzer.errors import Location
 from loganalyzer.schema import LogSource
@@ -12,16 +14,14 @@ from loganalyzer.sigma.ir import And, Condition
 from loganalyzer.sigma.rule import Alternative, Correlation, Rule, SigmaRuleError, Signature
 
 
-@dataclass(frozen=True, slots=True)
-class PendingCorrelation:
+class PendingCorrelation(Struct, frozen=True):
     """A correlation that still names rules as its document does; ``where``: the place of the names."""
 
     correlation: Correlation
     where: Location
 
 
-@dataclass(frozen=True, slots=True)
-class PendingFilter:
+class PendingFilter(Struct, frozen=True):
     """A filter for the rules that it refers to (None: for all) and whose log source its own covers."""
 
     logsource: LogSource

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from msgspec import Struct
+
 from loganalyzer.errors import Location, RuleError
 from loganalyzer.schema import LogSource
 from loganalyzer.sigma.ir import Condition, from_json, json_object, to_json
@@ -56,8 +58,7 @@ class Example:
     count: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Attribution:
+class Attribution(Struct, frozen=True):
     """The key ``loganalyzer``: which cause a match speaks for or against, and how strongly. A fact has no cause.
 
     ``needs_failure``: it is common where backups are well, and says something only beside a failed backup.
@@ -125,16 +126,14 @@ class Rule(Signature):
             raise ValueError(f"not a stored rule: {error}") from error
 
 
-@dataclass(frozen=True, slots=True)
-class Threshold:
+class Threshold(Struct, frozen=True):
     """A comparison of a correlation's count or value with a limit; integers are exact."""
 
     op: ThresholdOp
     limit: int | float
 
 
-@dataclass(frozen=True, slots=True)
-class Alternative:
+class Alternative(Struct, frozen=True):
     """One way in which an extended condition holds: ids of rules that must be ``present``, and ``absent``."""
 
     present: tuple[str, ...]

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
+from msgspec import structs
+
 from loganalyzer.sigma.ir import FORM_VERSION, json_object
 from loganalyzer.sigma.load import Loaded
 from loganalyzer.sigma.rule import Correlation, Rule
@@ -60,7 +62,7 @@ def restore(text: str, source: str) -> Loaded:
 def without_examples(loaded: Loaded) -> Loaded:
     """The rules as `restore` gives them back."""
     rules, correlations = loaded.rules, loaded.correlations
-    return replace(
+    return structs.replace(
         loaded,
         rules=tuple(map(_without_examples, rules)),
         correlations=tuple(map(_without_examples, correlations)),
@@ -69,7 +71,9 @@ def without_examples(loaded: Loaded) -> Loaded:
 
 def _without_examples(signature: _Signature) -> _Signature:
     attribution = signature.attribution
-    return signature if attribution is None else replace(signature, attribution=replace(attribution, examples=()))
+    return (
+        signature if attribution is None else replace(signature, attribution=structs.replace(attribution, examples=()))
+    )
 
 
 def _lines(items: Iterable[Mapping[str, object]]) -> str:

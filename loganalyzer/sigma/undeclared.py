@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import polars as pl
+from msgspec import Struct, structs
 
 from loganalyzer.schema import EventFrame, LogSource
 from loganalyzer.sigma.bind import as_text
@@ -56,7 +57,7 @@ def joined(rules: Sequence[Rule], declared: Matches, undeclared: Matches, first_
     ran = {*declared.ran, *undeclared.ran}
     inert = {rule.id for rule in rules if unmapped(rule.logsource) is not None and rule.id in undeclared.ran}
     unable = {one.rule_id: one.why for one in (*undeclared.unable, *declared.unable) if one.rule_id not in inert}
-    moved = (replace(one, frame=one.frame + first_frame) for one in undeclared.matches)
+    moved = (structs.replace(one, frame=one.frame + first_frame) for one in undeclared.matches)
     return Matches(
         matches=(*declared.matches, *moved),
         ran=tuple(sorted(ran - unable.keys())),
@@ -65,8 +66,7 @@ def joined(rules: Sequence[Rule], declared: Matches, undeclared: Matches, first_
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _View:
+class _View(Struct, frozen=True):
     """Rows that a rule may speak of (None: all), and names that it uses for fields."""
 
     event_ids: frozenset[int] | None

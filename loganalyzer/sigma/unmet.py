@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal, TypeAlias
+
+from msgspec import Struct, structs
 
 from loganalyzer.schema import EventFrame
 from loganalyzer.sigma.correlate import Correlated, correlate
@@ -30,8 +32,7 @@ _TEMPORAL = ("temporal", "temporal_ordered")
 _AT_LEAST = ("gte", "gt", "eq")
 
 
-@dataclass(frozen=True, slots=True)
-class Unmet:
+class Unmet(Struct, frozen=True):
     """``matched``: how often each rule below matched, in the correlation's order. ``lacks``: what failed first.
 
     ``rules`` are the ids of those that lack, or that must not have matched. ``value`` is the nearest that the count or
@@ -50,7 +51,7 @@ def unmet(
 ) -> Unmet:
     """Why the correlation, which holds nowhere, does not. ``below``: those that it refers to, the lowest first."""
     of_events = tuple(one for one in matches.matches if isinstance(one.rule, Rule))
-    asked = _Asked(below, frames, replace(matches, matches=of_events))
+    asked = _Asked(below, frames, structs.replace(matches, matches=of_events))
     counts = asked.counts(correlation)
     told = tuple((rule_id, counts[rule_id]) for rule_id in dict.fromkeys(correlation.rules))
     silent = _silent(correlation, counts)
@@ -66,8 +67,7 @@ def unmet(
     return Unmet(told, lacks, rules, value, at)
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
+class _Asked(Struct, frozen=True):
     below: Sequence[Correlation]
     frames: Sequence[EventFrame]
     matches: Matches
@@ -101,7 +101,7 @@ def _silent(correlation: Correlation, counts: Counter[str]) -> tuple[str, ...]:
 def _relaxed(correlation: Correlation) -> Iterator[tuple[Lack, Correlation]]:
     """The correlation with one demand less, by the demand."""
     if any(one.absent for one in correlation.alternatives):
-        unhindered = tuple(replace(one, absent=()) for one in correlation.alternatives)
+        unhindered = tuple(structs.replace(one, absent=()) for one in correlation.alternatives)
         yield "absence", replace(correlation, alternatives=unhindered)
     if correlation.group_by:
         yield "group", replace(correlation, group_by=(), aliases={})
