@@ -24,7 +24,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 
-from loganalyzer.sigma.load import Loaded, load_rules
+from loganalyzer.sigma.load import load_rules
+from loganalyzer.sigma.rule import Loaded
 from loganalyzer.sigma.store import digest, dump, restore, without_examples
 from loganalyzer.signatures_in_use import builtin_rule_texts
 

@@ -44,9 +44,13 @@ from loganalyzer.evtx.frames import frames_of  # noqa: E402
 from loganalyzer.parser import ParseContext, Source  # noqa: E402
 from loganalyzer.registry import parsers  # noqa: E402
 from loganalyzer.schema import SHARED_COLUMNS, EventFrame  # noqa: E402
-from loganalyzer.sigma.load import Loaded, load_rules  # noqa: E402
+from loganalyzer.sigma.load import load_rules  # noqa: E402
 from loganalyzer.sigma.match import match  # noqa: E402
-from loganalyzer.sigma.rule import Rule, SigmaRuleError  # noqa: E402
+from loganalyzer.sigma.rule import (  # noqa: E402
+    Loaded,
+    Rule,
+    SigmaRuleError,
+)
 from tests.plain_sigma import compile_rule  # noqa: E402
 
 #: Why a rule of SigmaHQ may be refused.

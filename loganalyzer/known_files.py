@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any
 
-import yaml
 from msgspec import Struct
 
 from loganalyzer.errors import CatalogueError, Location
+from loganalyzer.precompiled import restored
 
 TABLE = "signatures/known_files.yml"
+#: The name of its precompiled form.
+PRECOMPILED = "known_files"
 
 
 class KnownFile(Struct, frozen=True):
-    """A kind of file that is not read. ``what`` and ``why`` are words for the report, ``pattern`` fits a path's end.
+    """A kind of file that is not read. ``what`` and ``why`` are words for the report, ``regex`` fits a path's end, in
+    any case.
 
     ``private``: no parser may see it.
     """
@@ -26,7 +30,12 @@ class KnownFile(Struct, frozen=True):
     what: str
     why: str
     private: bool
-    pattern: re.Pattern[str]
+    regex: str
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """The regex of its paths, compiled once."""
+        return _compiled(self.regex)
 
 
 def known_file(path: str) -> KnownFile | None:
@@ -47,14 +56,31 @@ def is_private(path: str) -> bool:
 
 @lru_cache(maxsize=1)
 def known_files() -> tuple[KnownFile, ...]:
-    """The table, in its order.
+    """The table, in its order, from its precompiled form where that is of this file.
 
     Raises:
         CatalogueError: the table is not as its head says.
     """
-    text = files("loganalyzer.signatures").joinpath("known_files.yml").read_text(encoding="utf-8")
+    known = restored(PRECOMPILED, own_files(), tuple[KnownFile, ...])
+    return known if known is not None else read_known_files()
+
+
+def own_files() -> list[Traversable]:
+    """The file of the table."""
+    return [files("loganalyzer.signatures") / "known_files.yml"]
+
+
+def read_known_files() -> tuple[KnownFile, ...]:
+    """The table from its file.
+
+    Raises:
+        CatalogueError: as `known_files` says.
+    """
+    import yaml  # a scan, which has the precompiled form, does not pay for it
+
+    (file,) = own_files()
     try:
-        table = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  a safe loader either way
+        table = yaml.load(file.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  a safe loader either way
         return tuple(_entry(entry, table["reasons"]) for entry in table["files"])
     except (yaml.YAMLError, KeyError, TypeError) as error:
         raise CatalogueError(
@@ -69,8 +95,13 @@ def _entry(entry: Mapping[str, Any], reasons: Mapping[str, Any]) -> KnownFile:
         what=entry["what"],
         why=reason["text"],
         private=reason.get("private", False),
-        pattern=re.compile(f"(?:^|/)(?:{'|'.join(map(_regex, entry['paths']))})\\Z", re.IGNORECASE),
+        regex=f"(?:^|/)(?:{'|'.join(map(_regex, entry['paths']))})\\Z",
     )
+
+
+@cache
+def _compiled(regex: str) -> re.Pattern[str]:
+    return re.compile(regex, re.IGNORECASE)
 
 
 def _regex(glob: str) -> str:

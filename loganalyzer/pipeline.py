@@ -46,9 +46,8 @@ from loganalyzer.report.state import settings
 from loganalyzer.rule_packs import rule_packs
 from loganalyzer.schema import EventFrame, LogSource, PassedOver, conform
 from loganalyzer.selection import LONG, selection_for
-from loganalyzer.sigma.load import Loaded
 from loganalyzer.sigma.match import Matches, match
-from loganalyzer.sigma.rule import Correlation, Rule
+from loganalyzer.sigma.rule import Correlation, Loaded, Rule
 from loganalyzer.signatures_in_use import rules_with
 from loganalyzer.source import Source
 from loganalyzer.transcript import Block, read_source

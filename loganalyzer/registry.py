@@ -79,7 +79,7 @@ def _builtin() -> tuple[Parser, ...]:
     index = restored(PRECOMPILED, (), tuple[_Entry, ...])
     if index is None or {entry.module for entry in index} != _modules():
         index = read_index()
-    return tuple(_BuiltinParser(entry) for entry in index)
+    return tuple(BuiltinParser(entry) for entry in index)
 
 
 class _Entry(Struct, frozen=True):
@@ -128,7 +128,7 @@ def read_index() -> tuple[_Entry, ...]:
 
 
 def _entry(module: str) -> _Entry:
-    parser = _imported(module)
+    parser: Parser = importlib.import_module(f"loganalyzer.parsers.{module}").parser
     named = getattr(parser, "named", None)
     return _Entry(
         module,
@@ -149,12 +149,7 @@ def _modules() -> set[str]:
     return {name.removesuffix(".py") for name in names if name.endswith(".py") and not name.startswith("_")}
 
 
-def _imported(module: str) -> Parser:
-    parser: Parser = importlib.import_module(f"loganalyzer.parsers.{module}").parser
-    return parser
-
-
-class _BuiltinParser:
+class BuiltinParser:
     """A parser of this package, imported when it is asked for more than the index tells."""
 
     def __init__(self, entry: _Entry) -> None:
@@ -165,21 +160,27 @@ class _BuiltinParser:
         self.paths = entry.paths
         self.bound = entry.bound
 
+    @property
+    def inner(self) -> Parser:
+        """The parser itself."""
+        parser: Parser = importlib.import_module(f"loganalyzer.parsers.{self.module}").parser
+        return parser
+
     def __getattr__(self, name: str) -> Any:
-        return getattr(_imported(self.module), name)
+        return getattr(self.inner, name)
 
     @property
     def samples(self) -> tuple[Sample, ...]:
         """Proofs of the format."""
-        return _imported(self.module).samples
+        return self.inner.samples
 
     def claim(self, path: str, head: bytes) -> Claim | None:
         """The parser's own claim."""
-        return _imported(self.module).claim(path, head)
+        return self.inner.claim(path, head)
 
     def parse(self, source: Source, context: ParseContext) -> Parsed:
         """What the parser itself makes of a source."""
-        return _imported(self.module).parse(source, context)
+        return self.inner.parse(source, context)
 
 
 def _with_plugged(plugged: Sequence[Plugin]) -> tuple[Parser, ...]:
@@ -317,7 +318,7 @@ def _strongest(source: Source) -> Recognised | None:
 
 
 def _bound(parser: Parser, path: str, head: bytes) -> int:
-    return parser.bound(path, head) if isinstance(parser, _BuiltinParser) else _limit(parser)
+    return parser.bound(path, head) if isinstance(parser, BuiltinParser) else _limit(parser)
 
 
 def _limit(parser: Parser) -> int:

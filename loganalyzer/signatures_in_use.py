@@ -9,15 +9,14 @@ from importlib.resources.abc import Traversable
 from pathlib import PurePosixPath
 from typing import TypeVar
 
-from loganalyzer import registry
+from loganalyzer import known_files, registry
 from loganalyzer.catalogue import load as catalogue_files
 from loganalyzer.catalogue import load_catalogue
 from loganalyzer.facts import tables
 from loganalyzer.plugins import blame
 from loganalyzer.precompiled import stored
 from loganalyzer.rule_packs import RulePack
-from loganalyzer.sigma.load import Loaded, load_rules
-from loganalyzer.sigma.rule import Correlation, Rule, SigmaRuleError
+from loganalyzer.sigma.rule import Correlation, Loaded, Rule, SigmaRuleError
 from loganalyzer.sigma.store import digest, restore, without_examples
 
 
@@ -32,7 +31,7 @@ def builtin_rules() -> Loaded:
     try:
         return restore(compiled_rules().read_text(encoding="utf-8"), digest(texts))
     except (OSError, ValueError):
-        return without_examples(load_rules(texts))
+        return without_examples(_load_rules(texts))
 
 
 def rules_with(own: tuple[tuple[str, str], ...], packs: tuple[RulePack, ...] = ()) -> Loaded:
@@ -54,7 +53,7 @@ def rules_with(own: tuple[tuple[str, str], ...], packs: tuple[RulePack, ...] = (
 @lru_cache(maxsize=16)
 def _own(texts: tuple[tuple[str, str], ...]) -> Loaded:
     """Rules that are not of this package, compiled once in a process."""
-    loaded = load_rules(dict(texts))
+    loaded = _load_rules(dict(texts))
     causes = load_catalogue().causes
     mine: tuple[Rule | Correlation, ...] = (*loaded.rules, *loaded.correlations)
     faults = {one.id: fault for one in mine if (fault := _stray(one, causes))}
@@ -92,7 +91,7 @@ def _stray(one: Rule | Correlation, causes: Container[str]) -> SigmaRuleError | 
 @lru_cache(maxsize=1)
 def builtin_rules_with_examples() -> Loaded:
     """The signatures of this package as their files have them, compiled once in a process."""
-    return load_rules(builtin_rule_texts())
+    return _load_rules(builtin_rule_texts())
 
 
 def compiled_rules() -> Traversable:
@@ -101,7 +100,7 @@ def compiled_rules() -> Traversable:
 
 
 def precompiled_tables() -> Mapping[str, str]:
-    """The precompiled forms of the catalogue, of the tables of derived rows and of the index of parsers, by name."""
+    """The precompiled forms of the catalogue, of tables and of the index of parsers, by name."""
     made = (
         (
             catalogue_files.PRECOMPILED,
@@ -109,6 +108,7 @@ def precompiled_tables() -> Mapping[str, str]:
             catalogue_files.own_files(),
         ),
         (tables.PRECOMPILED, tables.read_tables(), tables.own_files()),
+        (known_files.PRECOMPILED, known_files.read_known_files(), known_files.own_files()),
         (registry.PRECOMPILED, registry.read_index(), ()),
     )
     return {name: stored(value, made_from).decode() for name, value, made_from in made}
@@ -126,3 +126,9 @@ def _rule_files(folder: Traversable, path: PurePosixPath) -> Iterable[tuple[str,
             yield from _rule_files(entry, path / entry.name)
         elif entry.name.endswith(".yml"):
             yield str(path / entry.name), entry.read_text(encoding="utf-8")
+
+
+def _load_rules(texts: Mapping[str, str]) -> Loaded:
+    from loganalyzer.sigma.load import load_rules  # a scan, which has the precompiled form, does not pay for it
+
+    return load_rules(texts)

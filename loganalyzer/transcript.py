@@ -7,7 +7,6 @@ by its own name and content. A file that one parser knows by name and content is
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -16,6 +15,7 @@ from itertools import pairwise
 import polars as pl
 from msgspec import Struct
 
+from loganalyzer.lazy_pattern import LazyPattern
 from loganalyzer.parser import REJECTED_LIMIT, ParseContext, Parsed, decode
 from loganalyzer.registry import Choice, Recognised, recognise
 from loganalyzer.schema import EventFrame, LogSource, empty_rejected
@@ -44,13 +44,13 @@ _FILE_NAME = r"(?:[A-Za-z]:\\|/)?(?:[\w.+-]+[/\\])*[\w.+-]+"
 
 #: What opens a block; ``path`` is a file of which it tells.
 _OPENINGS = (
-    re.compile(r"==> (?P<path>[^\n]{1,300}?) <==\Z"),
-    re.compile(rf"{_PROMPT} ?(?:sudo )?(?i:{_COMMANDS})(?:\.exe)?(?:\s(?P<arguments>[^\n]{{0,400}}))?\Z"),
-    re.compile(rf"\W{{0,8}}(?P<path>{_FILE_NAME}\.(?:log|conf|xml|json|txt|status)(?:\.\d{{1,3}})?)\W{{0,4}}\Z"),
+    LazyPattern(r"==> (?P<path>[^\n]{1,300}?) <==\Z"),
+    LazyPattern(rf"{_PROMPT} ?(?:sudo )?(?i:{_COMMANDS})(?:\.exe)?(?:\s(?P<arguments>[^\n]{{0,400}}))?\Z"),
+    LazyPattern(rf"\W{{0,8}}(?P<path>{_FILE_NAME}\.(?:log|conf|xml|json|txt|status)(?:\.\d{{1,3}})?)\W{{0,4}}\Z"),
 )
 #: A prompt at which nothing was typed.
-_IDLE = re.compile(rf"{_PROMPT}\s*\Z")
-_ARGUMENT = re.compile(rf"(?:^|[\s\"'])(?P<path>{_FILE_NAME}\.[A-Za-z]\w{{1,8}}(?:\.\d{{1,3}})?|/{_FILE_NAME})")
+_IDLE = LazyPattern(rf"{_PROMPT}\s*\Z")
+_ARGUMENT = LazyPattern(rf"(?:^|[\s\"'])(?P<path>{_FILE_NAME}\.[A-Za-z]\w{{1,8}}(?:\.\d{{1,3}})?|/{_FILE_NAME})")
 
 UNKNOWN_BLOCK = "no parser knows this part of the transcript"
 

@@ -8,8 +8,9 @@ from typing import Any
 from loganalyzer.facts.correlated import MOST_CITED, Correlating, correlated
 from loganalyzer.schema import EventFrame, LogSource
 from loganalyzer.sigma.examples import frame_of
-from loganalyzer.sigma.load import Loaded, load_rules
+from loganalyzer.sigma.load import load_rules
 from loganalyzer.sigma.match import match
+from loganalyzer.sigma.rule import Loaded
 
 START = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
 RULES = """\

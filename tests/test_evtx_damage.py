@@ -25,8 +25,8 @@ from loganalyzer.evtx.first_reader import BindingLimits, FirstReader
 from loganalyzer.evtx.python_evtx import Steps, read_records
 from loganalyzer.evtx.second_reader import Limits, SecondReader
 from loganalyzer.evtx.unfolding import TOO_MUCH, TOO_MUCH_IN_CHUNK
-from loganalyzer.parser import ParseContext, Parsed, Source
-from loganalyzer.registry import parsers, recognise
+from loganalyzer.parser import ParseContext, Parsed, Parser, Source
+from loganalyzer.registry import BuiltinParser, parsers, recognise
 
 ROOT = Path(__file__).parents[1]
 START = datetime(2024, 5, 6, 7, 8, 9, 250_000, UTC)
@@ -102,8 +102,9 @@ def in_first_definition(text: bytes, chunk: int = 0) -> int:
 
 def parse(data: bytes, reader: SecondReader | None = None, first: FirstReader | None = None) -> Parsed:
     found = next(parser for parser in parsers() if parser.name == "evtx_log")
+    assert isinstance(found, BuiltinParser)
     readers = {"first_reader": first or FirstReader(), "second_reader": reader or SecondReader()}
-    parser = type(found)(**readers)
+    parser: Parser = type(found.inner)(**readers)
     parsed = parser.parse(Source("Application.evtx", data), ParseContext())
     assert parsed.parsed_bytes + parsed.rejected_bytes == len(data)
     return parsed

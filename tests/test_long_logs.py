@@ -313,7 +313,7 @@ def test_a_scan_of_a_long_log_passes_over_what_nobody_asks_for(tmp_path: Path, m
         frames.extend(parsed.frames if parsed is not None else ())
         return parsed
 
-    monkeypatch.setattr(type(agent_log), "parse_long", lambda self, source, context: seen(source, context))
+    monkeypatch.setattr(type(agent_log.inner), "parse_long", lambda self, source, context: seen(source, context))
     receipt = scan([tmp_path]).report.receipt
     (frame,) = frames
     assert receipt.events == frame.height

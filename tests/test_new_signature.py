@@ -19,8 +19,8 @@ from loganalyzer.registry import parsers
 from loganalyzer.schema import LogSource
 from loganalyzer.sigma.examples import run_correlation_examples, run_examples
 from loganalyzer.sigma.lint import lint
-from loganalyzer.sigma.load import Loaded, load_rules
-from loganalyzer.sigma.rule import CorrelationType
+from loganalyzer.sigma.load import load_rules
+from loganalyzer.sigma.rule import CorrelationType, Loaded
 from loganalyzer.sigma.shape import shape_of
 from loganalyzer.sigma.taxonomy import DERIVED_CATEGORIES, OWN_CATEGORIES, WINDOWS_CATEGORIES
 from loganalyzer.sigma.template import Wanted, correlation_rule, event_rule

@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from loganalyzer.schema import EventFrame, LogSource
 from loganalyzer.sigma.correlate import Correlated, Correlations, correlate
 from loganalyzer.sigma.examples import frame_of
-from loganalyzer.sigma.load import Loaded, load_rules
+from loganalyzer.sigma.load import load_rules
 from loganalyzer.sigma.match import match
-from loganalyzer.sigma.rule import Correlation
+from loganalyzer.sigma.rule import Correlation, Loaded
 
 SOURCE = LogSource("linux", "vector")
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -23,8 +23,8 @@ from loganalyzer.sigma.ir import (
     required_literals,
     split_pattern,
 )
-from loganalyzer.sigma.load import Loaded, load_rules
-from loganalyzer.sigma.rule import Rule
+from loganalyzer.sigma.load import load_rules
+from loganalyzer.sigma.rule import Loaded, Rule
 
 GOOD = """\
 title: Good

@@ -11,8 +11,8 @@ import yaml
 from loganalyzer.schema import EventFrame, LogSource
 from loganalyzer.sigma.examples import ExampleResult, frame_of, run_correlation_examples, run_examples
 from loganalyzer.sigma.lint import Linted, lint
-from loganalyzer.sigma.load import Loaded, load_rules
-from loganalyzer.sigma.rule import Rule
+from loganalyzer.sigma.load import load_rules
+from loganalyzer.sigma.rule import Loaded, Rule
 
 BASE: dict[str, Any] = {
     "title": "Good",

@@ -18,7 +18,8 @@ from loganalyzer.cli import run
 from loganalyzer.facts import tables
 from loganalyzer.precompiled import restored, where
 from loganalyzer.sigma.ir import FORM_VERSION
-from loganalyzer.sigma.load import Loaded, load_rules
+from loganalyzer.sigma.load import load_rules
+from loganalyzer.sigma.rule import Loaded
 from loganalyzer.sigma.store import digest, dump, restore, without_examples
 from loganalyzer.signatures_in_use import (
     builtin_rule_texts,
@@ -82,7 +83,7 @@ def test_the_stored_rules_are_what_the_rule_files_say() -> None:
 
 def test_the_precompiled_tables_are_what_their_files_say() -> None:
     fresh = precompiled_tables()
-    assert sorted(fresh) == ["catalogue", "derived", "parsers"]
+    assert sorted(fresh) == ["catalogue", "derived", "known_files", "parsers"]
     for name, text in fresh.items():
         assert where(name).read_text(encoding="utf-8") == text, REWRITE
     assert restored("catalogue", catalogue_files.own_files(), Catalogue) == load_catalogue(catalogue_files.own_folder())

@@ -5,6 +5,7 @@ Subcommands are imported when they are run, so that ``--help`` stays light.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import io
 import os
@@ -57,6 +58,10 @@ COMMANDS = {
     "completion": ("loganalyzer.cli.completion", "Print the script with which a shell completes commands and values."),
 }
 
+
+#: Objects that are made before cycles are looked for. What a command imports stays, and makes some 100 000 of them: to
+#: look them through again and again, as Python does after every 700, takes longer than many a command's work.
+_OBJECTS = 20_000
 
 #: The variable by which the script of a shell asks for completions.
 COMPLETION = "_LOGANALYZER_COMPLETE"
@@ -124,7 +129,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if getattr(sys, name) is None:  # closed by the caller
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123
         _speak_utf8(getattr(sys, name))
-    sys.exit(run(arguments))
+    gc.set_threshold(_OBJECTS)
+    status = run(arguments)
+    gc.freeze()  # the end of the process frees all: nothing is gained by the interpreter's looking for cycles before
+    sys.exit(status)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -31,7 +31,7 @@ from loganalyzer.event_match import LEVELS, EventMatches, MatchOptions, MatchRow
 from loganalyzer.redact import Redactor
 from loganalyzer.report.plain_text import one_line
 from loganalyzer.schema import LogSource
-from loganalyzer.sigma.load import Loaded, load_rules
+from loganalyzer.sigma.rule import Loaded
 
 SUFFIXES = {".ndjson": "ndjson", ".jsonl": "ndjson", ".json": "json", ".txt": "table"}
 #: Of each kind of news, without -v.
@@ -97,6 +97,8 @@ def command(events: tuple[str, ...], **given: Any) -> int:
     targets = _targets(given)
     options = _options(given)
     files = read_rule_files(given["rules"])
+    from loganalyzer.sigma.load import load_rules
+
     loaded = load_rules(files.texts)
     faults = [*files.faults, *loaded.faults]
     _tell_some([str(fault) for fault in faults], "faults of rules", given["verbose"])

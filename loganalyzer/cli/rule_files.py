@@ -12,8 +12,7 @@ from msgspec import Struct
 
 from loganalyzer.cli import tell
 from loganalyzer.errors import Location, UsageError
-from loganalyzer.sigma.load import Loaded, load_rules
-from loganalyzer.sigma.rule import SigmaRuleError
+from loganalyzer.sigma.rule import Loaded, SigmaRuleError
 from loganalyzer.signatures_in_use import rules_with
 
 #: Bytes of one rule file.
@@ -49,6 +48,8 @@ def load_rule_files(paths: Sequence[str]) -> Loaded:
     Raises:
         UsageError: a path does not exist, or a file cannot be read.
     """
+    from loganalyzer.sigma.load import load_rules  # a scan without rules of one's own does not pay for it
+
     found = read_rule_files(paths)
     for fault in found.faults:
         raise UsageError(fault.what, fault.where, fault.help)
@@ -63,6 +64,7 @@ def own_rules(paths: Sequence[str]) -> tuple[tuple[tuple[str, str], ...], int]:
     """
     if not paths:
         return (), 0
+
     found = read_rule_files(paths)
     for fault in found.faults:
         raise UsageError(fault.what, fault.where, fault.help)

@@ -26,8 +26,7 @@ from loganalyzer.report.plain_text import one_line, plain_json
 from loganalyzer.selection import without_text
 from loganalyzer.sigma.examples import ExampleResult, run_correlation_examples, run_examples
 from loganalyzer.sigma.lint import lint
-from loganalyzer.sigma.load import Loaded
-from loganalyzer.sigma.rule import Correlation, Rule
+from loganalyzer.sigma.rule import Correlation, Loaded, Rule
 from loganalyzer.sigma.store import digest, dump
 from loganalyzer.signatures_in_use import (
     builtin_rule_texts,

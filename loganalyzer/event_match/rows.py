@@ -18,10 +18,9 @@ from loganalyzer.registry import Choice
 from loganalyzer.report.json_report import iso
 from loganalyzer.schema import EventFrame, LogSource
 from loganalyzer.sigma.correlate import Correlated, correlate
-from loganalyzer.sigma.load import Loaded
 from loganalyzer.sigma.match import Matches, Unable, match
 from loganalyzer.sigma.matched_fields import matched_fields
-from loganalyzer.sigma.rule import Rule, Signature
+from loganalyzer.sigma.rule import Loaded, Rule, Signature
 from loganalyzer.sigma.taxonomy import DERIVED_CATEGORIES
 from loganalyzer.sigma.undeclared import joined, leaves_open, match_undeclared
 

@@ -13,7 +13,6 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any, Literal, get_args
 
-import yaml
 from msgspec import Struct
 
 from loganalyzer.errors import CatalogueError, Location
@@ -214,6 +213,8 @@ def _tracebacks() -> TracebackTable:
 
 
 def _read(name: str) -> dict[str, Any]:
+    import yaml  # a scan, which has the precompiled form, does not pay for it
+
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     text = files("loganalyzer.signatures").joinpath("derived", name).read_text(encoding="utf-8")
     loaded: dict[str, Any] = yaml.load(text, Loader=loader)  # noqa: S506  a safe loader either way

@@ -11,8 +11,7 @@ import orjson
 
 from loganalyzer.fleet.outcome import ScanSettings
 from loganalyzer.rule_packs import rule_packs
-from loganalyzer.sigma.load import Loaded
-from loganalyzer.sigma.rule import Correlation, Rule
+from loganalyzer.sigma.rule import Correlation, Loaded, Rule
 from loganalyzer.sigma.taxonomy import unmapped
 from loganalyzer.signatures_in_use import rules_with
 

@@ -25,7 +25,7 @@ from loganalyzer.intake.limits import Limits
 from loganalyzer.intake.long_leaf import LongLeaf
 from loganalyzer.intake.members import Member
 from loganalyzer.intake.names import UniqueNames, inside, printable
-from loganalyzer.intake.places import WHOLE_DISK, Places, is_whole_disk, places
+from loganalyzer.intake.places import WHOLE_DISK, is_whole_disk, places
 from loganalyzer.intake.sevenzips import sevenzip_members
 from loganalyzer.intake.streams import Expansion, LimitReached, Stream, damage_into, file_stream, too_big
 from loganalyzer.intake.tars import bytes_behind, tar_members
@@ -80,7 +80,7 @@ def walk_in_pieces(
     """
     paths = [os.fspath(path) for path in inputs]
     _check(paths, stdin)
-    return _inputs(paths, _Walk(limits or Limits(), places(known) if known else None, long), stdin)
+    return _inputs(paths, _Walk(limits or Limits(), known, long), stdin)
 
 
 def _check(paths: Sequence[str], stdin: BinaryIO | None) -> None:
@@ -109,7 +109,7 @@ class _Walk:
     ``long``: see `walk_in_pieces`.
     """
 
-    def __init__(self, limits: Limits, known: Places | None, long: int | None) -> None:
+    def __init__(self, limits: Limits, known: Sequence[str], long: int | None) -> None:
         self.limits = limits
         self.long = long
         self.known = known
@@ -193,7 +193,7 @@ def _stdin(label: str, inner: str, walk: _Walk, stdin: BinaryIO) -> Iterator[Fou
 
 def _directory(root: str, prefix: str, walk: _Walk) -> Iterator[Found]:
     """Files below ``root`` in the order of their paths; ``todo`` is a stack, as directories may nest very deep."""
-    known = walk.known if walk.known is not None and is_whole_disk(root) else None
+    known = places(walk.known) if walk.known and is_whole_disk(root) else None
     if known is not None:
         yield Skipped(prefix.removesuffix("/") or ".", 0, WHOLE_DISK, True)
     todo: list[tuple[str, str]] = [(root, "")]

@@ -13,30 +13,31 @@ from msgspec import Struct
 
 from loganalyzer.intake.items import Archive, Skipped
 from loganalyzer.intake.places import WHOLE_DISK
+from loganalyzer.lazy_pattern import LazyPattern
 
 #: Where the paths of a disk begin.
 _DISK = r"""(var/(log|lib|opt|run) | etc | boot | opt | run | usr
         | ([a-z]/)?(windows | windowsazure | packages/plugins | programdata | program\ files[^/]*))/"""
-_ON_DISK = re.compile(rf"(?:^|[/!])(?P<place>{_DISK}.*)", re.IGNORECASE | re.VERBOSE)
+_ON_DISK = LazyPattern(rf"(?:^|[/!])(?P<place>{_DISK}.*)", re.IGNORECASE | re.VERBOSE)
 
 #: Where those of a disk or of a collector begin: these folders are never taken for a wrapping folder.
 _HANDLER = r"microsoft\.azure\.recoveryservices\.vmsnapshot(linux)?(-[\d.]+)?"
-_ROOT = re.compile(
+_ROOT = LazyPattern(
     rf"{_DISK} | (device_\d+ | eventlogs | azurelogs | sos_(commands|logs|reports) | {_HANDLER})/",
     re.IGNORECASE | re.VERBOSE,
 )
-_DISK_INSPECT = re.compile(r"device_\d+/|diskinfo\.txt$|scanfilelist\.tsv$", re.IGNORECASE)
+_DISK_INSPECT = LazyPattern(r"device_\d+/|diskinfo\.txt$|scanfilelist\.tsv$", re.IGNORECASE)
 _GUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_GUEST_LOGS = re.compile(rf"(^|/)(CollectGuestLogs[^/]*|{_GUID}\.zip(\.json$|!))", re.IGNORECASE)
-_GUEST_LOGS_FILE = re.compile(rf"(CollectGuestLogs[^/!]*|{_GUID})\.zip$", re.IGNORECASE)
-_COLLECT_LOGS = re.compile(r"(results\.txt$|truncated_+[^/!]*$)", re.IGNORECASE)
-_MSRD = re.compile(r"_evt_[^/!]*\.evtx$|(^|/)(MSRD-Results|TSS_)[^/!]*[/!]", re.IGNORECASE)
-_SOS = re.compile(r"sos_(commands|logs|reports)/", re.IGNORECASE)
-_PLUGIN = re.compile(rf"{_HANDLER}/|([^!]*/)?(IaaSBcdrExtension[^/!]*|host_based_extension)\.log", re.IGNORECASE)
-_STEP = re.compile(r"[^/!]*[/!]")
+_GUEST_LOGS = LazyPattern(rf"(^|/)(CollectGuestLogs[^/]*|{_GUID}\.zip(\.json$|!))", re.IGNORECASE)
+_GUEST_LOGS_FILE = LazyPattern(rf"(CollectGuestLogs[^/!]*|{_GUID})\.zip$", re.IGNORECASE)
+_COLLECT_LOGS = LazyPattern(r"(results\.txt$|truncated_+[^/!]*$)", re.IGNORECASE)
+_MSRD = LazyPattern(r"_evt_[^/!]*\.evtx$|(^|/)(MSRD-Results|TSS_)[^/!]*[/!]", re.IGNORECASE)
+_SOS = LazyPattern(r"sos_(commands|logs|reports)/", re.IGNORECASE)
+_PLUGIN = LazyPattern(rf"{_HANDLER}/|([^!]*/)?(IaaSBcdrExtension[^/!]*|host_based_extension)\.log", re.IGNORECASE)
+_STEP = LazyPattern(r"[^/!]*[/!]")
 
 #: What packers add by themselves; it says nothing about the bundle.
-_BY_PACKERS = re.compile(r"(^|/)(__MACOSX/|\.DS_Store$)")
+_BY_PACKERS = LazyPattern(r"(^|/)(__MACOSX/|\.DS_Store$)")
 
 
 class Layout(Struct, frozen=True):

@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from loganalyzer.possessive import compile_possessive
+from loganalyzer.lazy_pattern import LazyPattern
 from loganalyzer.redact.kinds import TOKEN, Secret
 from loganalyzer.redact.names import Name, alternation, family, is_prose, says_nothing
 from loganalyzer.redact.payload import texts_behind
@@ -40,7 +40,7 @@ _BASE64 = r"(?:[A-Za-z0-9+/]|\\++/)"
 _NEW_LINE = r"(?:\r?\n|(?:\\++r)?\\++n)"
 
 #: The anchors, tried in this order at each character. Each group name has its reader in ``_READERS``.
-_ANCHOR: Final = compile_possessive(
+_ANCHOR: Final = LazyPattern(
     "|".join(
         (
             rf"(?P<token>{TOKEN.pattern})",
@@ -101,7 +101,7 @@ LITERALS: Final = (
 )
 #: What a payload has and no literal tells: a long run of base64 or hexadecimal digits.
 PAYLOAD_RUN: Final = r"[A-Za-z0-9+/\\]{40}|(?:[0-9A-Fa-f]{2},){16}"
-_PAYLOAD_RUN: Final = re.compile(PAYLOAD_RUN)
+_PAYLOAD_RUN: Final = LazyPattern(PAYLOAD_RUN)
 
 #: What stands for numbers in the template of a message. A secret may hold some; here they read as digits.
 _PLACEHOLDER: Final = "<*>"
@@ -167,7 +167,7 @@ def _read_pem(text: str, anchor: re.Match[str], floor: int) -> _Found:
     return _secret(text, anchor.start(), end, "private-key" if private else "certificate")
 
 
-_PEM_MARK: Final = compile_possessive(r"-----(?P<what>BEGIN|END) [A-Z0-9 ]{0,40}-----", re.IGNORECASE | re.ASCII)
+_PEM_MARK: Final = LazyPattern(r"-----(?P<what>BEGIN|END) [A-Z0-9 ]{0,40}-----", re.IGNORECASE | re.ASCII)
 _BASE64_LINES: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\\ \t\r\n"
 
 
@@ -193,10 +193,10 @@ def _read_xml(text: str, anchor: re.Match[str], floor: int) -> _Found:
         last = min(last, line_end(text, first))
     if first >= last or (cut and is_prose(text[first:last].split(maxsplit=1)[0])):
         return _Found(start)
-    return _secret(text, first, last, family(_LAST_NAME.findall(tag)[-1]).kind)
+    return _secret(text, first, last, family([*_LAST_NAME.finditer(tag)][-1][0]).kind)
 
 
-_LAST_NAME: Final = compile_possessive(alternation(xml=True), re.IGNORECASE | re.ASCII)
+_LAST_NAME: Final = LazyPattern(alternation(xml=True), re.IGNORECASE | re.ASCII)
 
 
 def _element_end(text: str, start: int, bracket: str, tag: str) -> tuple[int, bool]:
@@ -224,8 +224,8 @@ def _read_der_xml(text: str, anchor: re.Match[str], floor: int) -> _Found:
     return _secret(text, anchor.start() + len("<Data>"), anchor.end(), "certificate")
 
 
-_SAS_LEAD: Final = compile_possessive(rf"\?|%(?:25)?3F|\\++u003F|{_AND}", re.IGNORECASE | re.ASCII)
-_SIGNATURE: Final = compile_possessive(rf"(?:^|[?&;])sig{_EQUALS}([^&]*)", re.IGNORECASE | re.ASCII)
+_SAS_LEAD: Final = LazyPattern(rf"\?|%(?:25)?3F|\\++u003F|{_AND}", re.IGNORECASE | re.ASCII)
+_SIGNATURE: Final = LazyPattern(rf"(?:^|[?&;])sig{_EQUALS}([^&]*)", re.IGNORECASE | re.ASCII)
 
 
 def _read_sas(text: str, anchor: re.Match[str], floor: int) -> _Found:
@@ -238,7 +238,7 @@ def _read_sas(text: str, anchor: re.Match[str], floor: int) -> _Found:
     return _secret(text, start, end, "sas", value=signature[1] if signature else plain)
 
 
-_EQUALS_SIGN: Final = compile_possessive(_EQUALS, re.IGNORECASE | re.ASCII)
+_EQUALS_SIGN: Final = LazyPattern(_EQUALS, re.IGNORECASE | re.ASCII)
 
 
 def _read_signature(text: str, anchor: re.Match[str], floor: int) -> _Found:
@@ -261,7 +261,7 @@ def _read_user_token(text: str, anchor: re.Match[str], floor: int) -> _Found:
 
 
 #: The next record of a log: linux.md 2.5, all stamp layouts begin with a year and a month.
-_NEXT_RECORD: Final = compile_possessive(r"\n(?=\[?\d{4}[/-]\d{2}[/-]\d{2})")
+_NEXT_RECORD: Final = LazyPattern(r"\n(?=\[?\d{4}[/-]\d{2}[/-]\d{2})")
 
 
 def _read_leak(text: str, anchor: re.Match[str], floor: int) -> _Found:
@@ -279,13 +279,13 @@ def _read_custom_settings(text: str, anchor: re.Match[str], floor: int) -> _Foun
     return _secret(text, anchor.end(), line_end(text, anchor.end()), "settings")
 
 
-_AUTHORIZATION: Final = compile_possessive(
+_AUTHORIZATION: Final = LazyPattern(
     rf"(?:{QUOTE})?+{SPACE}(?:[:=]|%3A|%3D){SPACE}(?P<open>{QUOTE})?+"
     r"(?P<scheme>(?:bearer|basic|sharedkey(?:lite)?|sharedaccesssignature|digest|negotiate|ntlm|aws4-hmac-sha256)"
     r"(?:\s|%20|\+)++)?+",
     re.IGNORECASE | re.ASCII,
 )
-_CREDENTIAL: Final = compile_possessive(r"""[^\s"'<>,;&\\]*+""")
+_CREDENTIAL: Final = LazyPattern(r"""[^\s"'<>,;&\\]*+""")
 
 
 def _read_authorization(text: str, anchor: re.Match[str], floor: int) -> _Found:
@@ -315,7 +315,7 @@ def _read_bearer(text: str, anchor: re.Match[str], floor: int) -> _Found:
     return _secret(text, start, anchor.end(), "token")
 
 
-_AFTER_NAME: Final = compile_possessive(
+_AFTER_NAME: Final = LazyPattern(
     rf"(?P<close>{QUOTE})?+(?:"
     rf"(?P<tag>\s*+>)"
     rf"|(?P<pair>{SPACE},?+{SPACE}(?:{QUOTE})?+value(?:{QUOTE})?+{SPACE}[:=]{SPACE})"
@@ -324,8 +324,8 @@ _AFTER_NAME: Final = compile_possessive(
     rf")(?:[ubN](?=[\\'\"]))?+(?P<open>{QUOTE})?+",
     re.IGNORECASE | re.ASCII,
 )
-_KEY_BEFORE: Final = compile_possessive(r"(?:[\"';]|%2[27]|u002[27])$")
-_OPTION_BEFORE: Final = compile_possessive(r"(?:^|[\s\"'=,(\[])--?[A-Za-z0-9_-]{0,30}$")
+_KEY_BEFORE: Final = LazyPattern(r"(?:[\"';]|%2[27]|u002[27])$")
+_OPTION_BEFORE: Final = LazyPattern(r"(?:^|[\s\"'=,(\[])--?[A-Za-z0-9_-]{0,30}$")
 
 
 def _read_named(text: str, anchor: re.Match[str], floor: int) -> _Found:
@@ -391,7 +391,7 @@ def _is_doubtful(name: Name, sep: str, value: str) -> bool:
     return name.kind == "token" and not sep.startswith(" ") and not _looks_random(value) and not _is_mixed(value)
 
 
-_MIXED: Final = re.compile(r"(?!0x)(?!v?\d+(?:\.\d+)+$)(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9_~+/=-]{5,}")
+_MIXED: Final = LazyPattern(r"(?!0x)(?!v?\d+(?:\.\d+)+$)(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9_~+/=-]{5,}")
 
 
 def _is_mixed(value: str) -> bool:
@@ -399,7 +399,7 @@ def _is_mixed(value: str) -> bool:
     return _MIXED.fullmatch(value) is not None
 
 
-_IDENTIFIED_BY: Final = compile_possessive(QUOTE)
+_IDENTIFIED_BY: Final = LazyPattern(QUOTE)
 
 
 def _read_identified(text: str, anchor: re.Match[str], floor: int) -> _Found:
@@ -412,7 +412,7 @@ def _read_identified(text: str, anchor: re.Match[str], floor: int) -> _Found:
 
 
 _COOKIES_JUDGED: Final = 512
-_COOKIES: Final = compile_possessive(r"""[^\s"'<>][^\r\n"'<>]*+""")
+_COOKIES: Final = LazyPattern(r"""[^\s"'<>][^\r\n"'<>]*+""")
 
 
 def _read_cookie(text: str, anchor: re.Match[str], floor: int) -> _Found:
@@ -452,7 +452,7 @@ def _read_payload(text: str, anchor: re.Match[str], depth: int) -> _Found:
 
 
 #: Lines of a key as PEM and MIME have them, the first of which holds letters of both cases and digits.
-_KEY_LINES: Final = re.compile(
+_KEY_LINES: Final = LazyPattern(
     r"(?=[^a-z\n]*[a-z])(?=[^A-Z\n]*[A-Z])(?=[^0-9\n]*[0-9])"
     r"(?:[A-Za-z0-9+/]{64}|[A-Za-z0-9+/]{62}==|[A-Za-z0-9+/]{63}=|[A-Za-z0-9+/]{76})(?=\r?\n|$)"
     r"(?:\r?\n(?:[A-Za-z0-9+/]{64}|[A-Za-z0-9+/]{76})(?=\r?\n|$))*"

@@ -13,6 +13,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from loganalyzer.lazy_pattern import LazyPattern
 from loganalyzer.redact.kinds import TOKEN, Secret
 from loganalyzer.redact.ordinary import (
     is_account_of_nobody,
@@ -42,13 +43,13 @@ class _Form(Struct, frozen=True):
     """``pattern`` has the group ``v``, the name itself. ``words``: one of them (in lower case) is in each such text."""
 
     kind: str
-    pattern: re.Pattern[str]
+    pattern: LazyPattern
     words: tuple[str, ...]
     is_one: Callable[[str], bool] = bool
 
 
 def _form(kind: str, pattern: str, *words: str, is_one: Callable[[str], bool] = bool) -> _Form:
-    return _Form(kind, re.compile(pattern, re.IGNORECASE), words, is_one)
+    return _Form(kind, LazyPattern(pattern, re.IGNORECASE), words, is_one)
 
 
 def _is_guid(value: str) -> bool:
@@ -271,7 +272,7 @@ def _without_overlaps(found: Iterable[Secret], tokens: list[tuple[int, int]]) ->
             end = one.end
 
 
-_EMAIL: Final = re.compile(
+_EMAIL: Final = LazyPattern(
     r"(?:(?<=\\[nrt])|(?<![\w.%+\\-]))(?P<v>[\w.%+-]{1,64}?(?:@|%40)(?:[a-z0-9-]{1,63}\.){1,8}(?P<top>[a-z]{2,24}))(?![\w-])",
     re.IGNORECASE,
 )
@@ -287,23 +288,23 @@ def _emails(text: str) -> Iterator[Secret]:
             yield Secret(*one.span("v"), "email", one["v"].replace("%40", "@").lower())
 
 
-_QUAD: Final = re.compile(
+_QUAD: Final = LazyPattern(
     r"(?:(?<![^\W_])|(?<=\\[nrt])|(?<=%[0-9A-F]{2}))(?<!\d\.)(?<![a-z]\.)(?P<v>\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3})(?![^\W_]|\.\d)",
     re.IGNORECASE,
 )
-_SIX: Final = re.compile(
+_SIX: Final = LazyPattern(
     r"(?:(?<![\w:.])|(?<=\\[nrt])|(?<=%[0-9A-F]{2}))(?P<v>(?:[0-9a-f]{1,4})?(?::[0-9a-f]{0,4}){2,7})(?![\w:]|\.\d)",
     re.IGNORECASE,
 )
 #: Before a version; and before or behind an address, where the number alone could be both.
-_VERSION_BEFORE: Final = re.compile(r"(?:version[^\n,;]{0,24}|\b(?:ver|v|release|build)\b\W{0,6})\Z", re.IGNORECASE)
-_ADDRESS_BEFORE: Final = re.compile(
+_VERSION_BEFORE: Final = LazyPattern(r"(?:version[^\n,;]{0,24}|\b(?:ver|v|release|build)\b\W{0,6})\Z", re.IGNORECASE)
+_ADDRESS_BEFORE: Final = LazyPattern(
     r"(?:\b|_)(?:ip|ipv4|ipaddr|addr|address(?:es)?|inet|server|gateway|gw|router|dns|via|src|dst|saddr|daddr|rhost|peer|client"
     r"|remote|local|source|destination|endpoint|nameserver|proxy|listen(?:ing)?|:/|@)[\"'\\]{0,6}(?:\s?(?:is|on|[:=>(/\[]))?"
     r"[\s\"'\\/(\[]{0,6}\Z",
     re.IGNORECASE,
 )
-_ADDRESS_BEHIND: Final = re.compile(r":\d{2,5}(?!\d)|/\d{1,2}(?!\d)| port \d", re.IGNORECASE)
+_ADDRESS_BEHIND: Final = LazyPattern(r":\d{2,5}(?!\d)|/\d{1,2}(?!\d)| port \d", re.IGNORECASE)
 #: Versions begin with small numbers, networks of customers do not.
 _FIRST_OF_NETWORKS: Final = 10
 
@@ -343,8 +344,8 @@ def _is_version(text: str, start: int, end: int, first: int) -> bool:
     return first < _FIRST_OF_NETWORKS and not is_address
 
 
-_PROVIDER: Final = re.compile(rf"providers{_SLASH}[\w.]{{1,80}}", re.IGNORECASE)
-_TYPE_AND_NAME: Final = re.compile(
+_PROVIDER: Final = LazyPattern(rf"providers{_SLASH}[\w.]{{1,80}}", re.IGNORECASE)
+_TYPE_AND_NAME: Final = LazyPattern(
     rf"{_SLASH}(?P<type>[A-Za-z]{{2,60}}){_SLASH}(?P<v>[\w][\w.()-]{{0,127}})", re.IGNORECASE
 )
 _KIND_OF_TYPE: Final[Mapping[str, str]] = {

@@ -10,10 +10,9 @@ from msgspec.structs import replace
 
 from loganalyzer.schema import EventFrame, LogSource
 from loganalyzer.sigma.correlate import correlate
-from loganalyzer.sigma.load import Loaded
 from loganalyzer.sigma.match import Match, Matches, Unable, match
 from loganalyzer.sigma.rows import rows_of
-from loganalyzer.sigma.rule import Correlation, Example, Rule
+from loganalyzer.sigma.rule import Correlation, Example, Loaded, Rule
 from loganalyzer.sigma.taxonomy import scopes, speaks_of
 
 #: Reads raw text as a parser would: the parser's name, a path hint or None, the bytes. Raises LookupError for an

@@ -13,28 +13,12 @@ from msgspec import Struct
 from loganalyzer.errors import Location
 from loganalyzer.sigma.attribution import read_attribution
 from loganalyzer.sigma.resolve import PendingCorrelation, PendingFilter, apply_filters, resolve
-from loganalyzer.sigma.rule import Attribution, Correlation, Rule, SigmaRuleError
+from loganalyzer.sigma.rule import Attribution, Correlation, Loaded, Rule, SigmaRuleError
 
 if TYPE_CHECKING:
     from loganalyzer.sigma.lower import Header, Refusal
 
 _Outcome: TypeAlias = "Rule | PendingCorrelation | PendingFilter | SigmaRuleError"
-
-
-class Loaded(Struct, frozen=True):
-    """Event rules in the order of their files, the faults of the documents that are no rules, and correlations.
-
-    Filters are applied to the rules that they name. A correlation stands after those that it refers to.
-    """
-
-    rules: tuple[Rule, ...]
-    faults: tuple[SigmaRuleError, ...]
-    correlations: tuple[Correlation, ...] = ()
-
-    @property
-    def silent(self) -> frozenset[str]:
-        """Ids of what is there for a correlation only, which does not ask for its own matches (``generate``)."""
-        return frozenset(name for one in self.correlations if not one.generate for name in one.rules)
 
 
 def load_rules(files: Mapping[str, str]) -> Loaded:

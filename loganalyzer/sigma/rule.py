@@ -214,6 +214,22 @@ class Correlation(Signature):
             raise ValueError(f"not a stored correlation: {error}") from error
 
 
+class Loaded(Struct, frozen=True):
+    """Event rules in the order of their files, the faults of the documents that are no rules, and correlations.
+
+    Filters are applied to the rules that they name. A correlation stands after those that it refers to.
+    """
+
+    rules: tuple[Rule, ...]
+    faults: tuple[SigmaRuleError, ...]
+    correlations: tuple[Correlation, ...] = ()
+
+    @property
+    def silent(self) -> frozenset[str]:
+        """Ids of what is there for a correlation only, which does not ask for its own matches (``generate``)."""
+        return frozenset(name for one in self.correlations if not one.generate for name in one.rules)
+
+
 def _signature_to_json(signature: Signature) -> dict[str, object]:
     place, attribution = signature.location, signature.attribution
     return {

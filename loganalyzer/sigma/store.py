@@ -11,8 +11,7 @@ from typing import TypeVar
 from msgspec import structs
 
 from loganalyzer.sigma.ir import FORM_VERSION, json_object
-from loganalyzer.sigma.load import Loaded
-from loganalyzer.sigma.rule import Correlation, Rule
+from loganalyzer.sigma.rule import Correlation, Loaded, Rule
 
 _Signature = TypeVar("_Signature", Rule, Correlation)
 
