@@ -530,8 +530,10 @@ def _entry_schema(grammars: Sequence[Grammar]) -> pl.DataFrame:
 def _match_heads(lines: pl.DataFrame, grammars: Sequence[Grammar]) -> pl.DataFrame:
     """Adds ``grammar`` and its captured groups to each line; the first grammar that fits wins."""
     names = _groups(grammars)
-    rest, parts = lines, []
+    rest, parts = lines, list[pl.DataFrame]()
     for grammar in grammars:
+        if parts and rest.is_empty():
+            break
         groups = rest.with_columns(pl.col("text").str.extract_groups(grammar.regex).alias("groups")).unnest("groups")
         fits = groups["ts"].is_not_null()
         if grammar.unless is not None:

@@ -222,7 +222,7 @@ def _loaded(plugin: Plugin, check: Callable[[object], T]) -> T | PluginFault:
 
 @lru_cache(maxsize=len(GROUPS))
 def _points(group: str) -> tuple[tuple[Plugin, EntryPoint], ...]:
-    if not _may_be_installed():
+    if not may_be_installed():
         return ()
     from importlib.metadata import entry_points
 
@@ -231,7 +231,7 @@ def _points(group: str) -> tuple[tuple[Plugin, EntryPoint], ...]:
 
 
 @lru_cache(maxsize=1)
-def _may_be_installed() -> bool:
+def may_be_installed() -> bool:
     """Whether a package may have entry points of ours: that most machines have none is seen in a tenth of the time that
     `importlib.metadata` takes to be imported and to read what it knows of every package.
     """

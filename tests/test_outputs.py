@@ -249,7 +249,8 @@ def plugged(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
         def entry_points(**asked: str) -> Any:
             return points if asked.get("group") == plugins.OUTPUTS else everything(**asked)
 
-        monkeypatch.setattr(plugins, "entry_points", entry_points)
+        monkeypatch.setattr(importlib.metadata, "entry_points", entry_points)
+        monkeypatch.setattr(plugins, "may_be_installed", lambda: True)
         forget()
 
     def forget() -> None:

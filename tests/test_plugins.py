@@ -86,6 +86,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
         forget()
 
     def forget() -> None:
+        plugins.may_be_installed.cache_clear()
         plugins._points.cache_clear()
         plugins._loaded.cache_clear()
 

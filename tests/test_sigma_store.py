@@ -172,7 +172,7 @@ def test_rule_files_are_compiled_where_the_stored_rules_cannot_be_used(
     loaded = builtin_rules.__wrapped__()
     assert loaded == without_examples(load_rules({"some.yml": RULES}))
     path.write_text(dump(loaded, digest({"some.yml": RULES})))
-    monkeypatch.setattr(signatures_in_use, "load_rules", None)  # now it would fail if it were called
+    monkeypatch.setattr(signatures_in_use, "_load_rules", None)  # now it would fail if it were called
     assert builtin_rules.__wrapped__() == loaded
 
 

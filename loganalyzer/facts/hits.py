@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -97,11 +98,36 @@ def _searched(frames: Sequence[EventFrame], patterns: Iterable[Pattern]) -> dict
             for key, pattern in by_key.items()
             if pattern.logsource.covers(frame.logsource) and _has_columns(frame.rows, pattern)
         }
+        asked = _that_may_fit(frame.rows, asked)
         masks = frame.rows.select(_fits(pattern).alias(str(place)) for place, pattern in enumerate(asked.values()))
-        for mask, (key, pattern) in zip(masks.get_columns(), asked.items(), strict=True):
-            if mask.any():
-                found[key] = (*found[key], _taken(frame.rows.filter(mask), pattern))
+        fitting = [
+            (key, frame.rows.lazy().filter(mask).select(_taken(frame.rows, pattern)))
+            for mask, (key, pattern) in zip(masks.get_columns(), asked.items(), strict=True)
+            if mask.any()
+        ]
+        for (key, _), rows in zip(fitting, pl.collect_all([rows for _, rows in fitting]), strict=True):
+            found[key] = (*found[key], rows)
     return found
+
+
+def _that_may_fit(rows: pl.DataFrame, asked: Mapping[Hashable, Pattern]) -> dict[Hashable, Pattern]:
+    """The patterns of which a text stands in their column: one search for all texts costs less than a few patterns."""
+    texts: dict[str, set[str]] = defaultdict(set)
+    for pattern in asked.values():
+        texts[pattern.column].update(pattern.texts)
+    standing = {column: _standing_in(rows[column], sought) for column, sought in texts.items()}
+    return {
+        key: pattern
+        for key, pattern in asked.items()
+        if not pattern.texts or not standing[pattern.column].isdisjoint(pattern.texts)
+    }
+
+
+def _standing_in(column: pl.Series, sought: Collection[str]) -> frozenset[str]:
+    if not sought:
+        return frozenset()
+    values = column.cast(pl.String).unique().str.to_lowercase().str.replace_all("ſ", "s", literal=True)  # as regexes do
+    return frozenset(values.str.extract_many(sorted(sought), overlapping=True).explode().drop_nulls().unique())
 
 
 def hits_in(rows: pl.DataFrame, pattern: Pattern) -> Iterator[Hit]:
@@ -139,7 +165,7 @@ def _fits(pattern: Pattern) -> pl.Expr:
     return wanted.fill_null(False)
 
 
-def _taken(rows: pl.DataFrame, pattern: Pattern) -> pl.DataFrame:
+def _taken(rows: pl.DataFrame, pattern: Pattern) -> list[pl.Expr | str]:
     """What a hit is made of."""
     text = pl.col(pattern.column).cast(pl.String)
     record_id = pl.col("EventRecordID") if "EventRecordID" in rows.columns else pl.lit(None, dtype=pl.Int64)
@@ -150,13 +176,13 @@ def _taken(rows: pl.DataFrame, pattern: Pattern) -> pl.DataFrame:
         for name, columns in pattern.columns.items()
     ]
     groups = text.str.extract_groups(pattern.regex) if "(?P<" in pattern.regex else pl.lit(None)
-    return rows.select(
+    return [
         *SHARED_COLUMNS,
         record_id.alias("record_id"),
         groups.alias("groups"),
         text.alias("text"),
         pl.struct(taken_columns).alias("columns") if taken_columns else pl.lit(None).alias("columns"),
-    )
+    ]
 
 
 def hit_of(row: Mapping[str, Any], values: Mapping[str, str | None]) -> Hit:

@@ -72,10 +72,11 @@ def gap_frames(
         good, bad = _found(events, entry.good), _found(events, entry.bad)
         if good is None and bad is None:
             continue
-        rows[source].extend(_outages(entry, _in_time(good), _in_time(bad), times, unseen))
+        good_in_time = _in_time(good)
+        rows[source].extend(_outages(entry, good_in_time, _in_time(bad), times, unseen))
         rows[source].extend(_outages_by_place(entry, good, bad, times))
         if all(frame.logsource != entry.logsource for frame in borrowed):
-            rows[source].extend(_silences(entry, _in_time(good), times, cut))
+            rows[source].extend(_silences(entry, good_in_time, times, cut))
     return [derived_frame(source, own, GAP_COLUMNS) for source, own in sorted(rows.items()) if own]
 
 
@@ -87,7 +88,9 @@ def _is_sifted(rows: pl.DataFrame) -> bool:
 def _found(events: Sightings, patterns: Sequence[Pattern]) -> pl.DataFrame | None:
     """The events that fit any of the patterns, each once; None: there are none."""
     parts = [rows.select(_PLACED) for pattern in patterns for rows in events.rows(pattern)]
-    return pl.concat(parts).unique(["log.file.path", "event.sequence"], maintain_order=True) if parts else None
+    if len(parts) < 2:  # one pattern finds an event once
+        return parts[0] if parts else None
+    return pl.concat(parts).unique(["log.file.path", "event.sequence"], maintain_order=True)
 
 
 _PLACED = [*SHARED_COLUMNS, "record_id"]
@@ -95,11 +98,11 @@ _PLACED = [*SHARED_COLUMNS, "record_id"]
 
 def _in_time(rows: pl.DataFrame | None) -> pl.DataFrame | None:
     """Events of known time, in order of time, then log, then place in it; None: there are none."""
-    if rows is None or (known := rows.filter(pl.col("@timestamp").is_not_null())).is_empty():
+    if rows is None or (known := rows.filter(rows["@timestamp"].is_not_null())).is_empty():
         return None
-    order = in_order(known["log.file.path"].unique())
-    place = pl.col("log.file.path").replace_strict(order, return_dtype=pl.Int64)
-    return known.sort("@timestamp", place, pl.col("event.sequence").fill_null(0), maintain_order=True)
+    paths = known["log.file.path"].unique()
+    places = [pl.col("log.file.path").replace_strict(in_order(paths), return_dtype=pl.Int64)] if len(paths) > 1 else []
+    return known.sort("@timestamp", *places, pl.col("event.sequence").fill_null(0), maintain_order=True)
 
 
 def _hit(rows: pl.DataFrame, place: int) -> Hit:

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from loganalyzer.errors import CatalogueError, Location
 from loganalyzer.precompiled import restored
+from loganalyzer.required_text import texts_of_regex
 from loganalyzer.schema import LogSource
 
 Keep = Literal["first", "last", "each"]
@@ -31,7 +32,8 @@ class Pattern:
     ``unless`` takes out texts that fit it as well. ``each``, where it is given, is searched in the fitting text and
     makes one hit of every place that it finds. ``where`` asks further columns for one of some texts (any case).
     ``values`` are constants given to each hit; ``columns`` take a value from other columns of the event, the first that
-    has one. A table writes ``column`` as ``field``.
+    has one. ``texts``: in lower case, one of them stands in whatever the regex fits; empty: none is known. A table
+    writes ``column`` as ``field``.
     """
 
     logsource: LogSource
@@ -42,6 +44,7 @@ class Pattern:
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     each: str | None = None
     unless: str | None = None
+    texts: tuple[str, ...] = ()
 
 
 class FactRow(Struct, frozen=True):
@@ -241,6 +244,7 @@ def _pattern(row: Mapping[str, Any], table: str) -> Pattern:
         {key: (value,) if isinstance(value, str) else tuple(value) for key, value in row.get("columns", {}).items()},
         row.get("each"),
         row.get("unless"),
+        tuple(sorted(texts_of_regex(row["regex"]))),
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
+import msgspec
 from msgspec import structs
 
 from loganalyzer.sigma.ir import FORM_VERSION, json_object
@@ -47,7 +48,7 @@ def restore(text: str, source: str) -> Loaded:
     Raises:
         ValueError: the text is no such form or of another version, or was made from other rule texts than ``source``.
     """
-    stored = json_object(json.loads(text))
+    stored = json_object(msgspec.json.decode(text))
     if stored.get("form") != FORM_VERSION:
         raise ValueError(f"the stored rules are of form {stored.get('form')!r}, not {FORM_VERSION}")
     if stored.get("source") != f"sha256:{source}":
