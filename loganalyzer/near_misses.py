@@ -7,19 +7,19 @@ from datetime import datetime
 from typing import Final
 
 from loganalyzer.attribute import CauseVerdict, Finding
-from loganalyzer.report.model import Citation, NearMiss, NearMissKind
-from loganalyzer.sigma.attribution import STRENGTHS
-from loganalyzer.sigma.nearest import almost
-from loganalyzer.sigma.rule import Correlation, Rule
-from loganalyzer.why_not import (
+from loganalyzer.grounds import (
     Grounds,
     answered_reason,
     citation,
     history_reason,
-    nearest_line,
     strength_of,
     taken_away,
 )
+from loganalyzer.report.model import Citation, NearMiss, NearMissKind
+from loganalyzer.sigma.attribution import STRENGTHS
+from loganalyzer.sigma.nearest import almost
+from loganalyzer.sigma.rule import Correlation, Rule
+from loganalyzer.sigma.words import in_words
 
 MOST_TOLD: Final = 3
 #: Rows of a frame, from the end of the window, that are looked at: a help to the reader must not cost a scan much.
@@ -92,9 +92,8 @@ def _almost(grounds: Grounds) -> Iterator[NearMiss]:
         and one.verdict != "ruled-out"
     ]
     for near in almost(asked, grounds.frames, (windows[-1].start, windows[-1].end), MOST_ROWS, ENOUGH):
-        told = nearest_line(near)
         cause = near.rule.attribution.cause if near.rule.attribution is not None else None
-        why = f"{told.held} of {told.held + told.lacking} conditions hold; this one does not: {told.failed}"
+        why = f"{near.held} of {near.held + near.lacking} conditions hold; this one does not: {in_words(near.failed)}"
         yield _miss(verdicts[cause or ""], "almost", near.rule, why, citation(near.rows.row(near.row, named=True)))
 
 

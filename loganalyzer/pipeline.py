@@ -20,6 +20,7 @@ from loganalyzer.facts.clock_facts import zone_notes
 from loganalyzer.facts.clock_years import with_years
 from loganalyzer.facts.machines import other_machines
 from loganalyzer.facts.rotation import part_of
+from loganalyzer.grounds import Grounds
 from loganalyzer.intake import Archive, Limits, LongLeaf, Skipped, walk_in_pieces
 from loganalyzer.intake.layout import Layout, place, recognise_layout, relative
 from loganalyzer.known_files import is_private, known_file
@@ -51,7 +52,6 @@ from loganalyzer.sigma.rule import Correlation, Loaded, Rule
 from loganalyzer.signatures_in_use import rules_with
 from loganalyzer.source import Source
 from loganalyzer.transcript import Block, read_source
-from loganalyzer.why_not import Grounds
 from loganalyzer.windows import Ticket, with_reported_errors
 
 Progress = Callable[[str, str, int], None]

@@ -23,6 +23,7 @@ from loganalyzer.attribute import attribute
 from loganalyzer.catalogue import load_catalogue
 from loganalyzer.cli import run
 from loganalyzer.facts import correlated, derive, load_tables
+from loganalyzer.grounds import Grounds
 from loganalyzer.near_misses import MOST_TOLD, near_misses
 from loganalyzer.pipeline import Judged, ScanOptions, judge
 from loganalyzer.redact import Redactor, redact_report
@@ -36,7 +37,7 @@ from loganalyzer.sigma.match import match
 from loganalyzer.sigma.nearest import Nearest, almost, first_failed, nearest, views
 from loganalyzer.sigma.rule import Correlation, Rule
 from loganalyzer.sigma.words import in_words
-from loganalyzer.why_not import Grounds, WhyNot, answers, why_not
+from loganalyzer.why_not import WhyNot, answers, why_not
 from loganalyzer.windows import Ticket
 from sample_logs.generate import bundles
 from sample_logs.packing import SampleBundle, write_bundle, write_directory

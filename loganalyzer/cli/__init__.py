@@ -10,7 +10,6 @@ import importlib
 import io
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING, Any
 
@@ -176,6 +175,8 @@ def _status_of(arguments: Sequence[str] | None, voice: Voice) -> int:
     except SystemExit:
         raise
     except BaseException:  # noqa: BLE001  the last net (a panic of polars is no Exception): a bug is told as one
+        import traceback
+
         voice.tell("internal error; please report this with the lines below")
         voice.tell(traceback.format_exc())
         return EXIT_INTERNAL

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
@@ -13,12 +15,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
-from rich.console import Console
-from rich.text import Text
 
 from loganalyzer.cli import speak_through
 from loganalyzer.cli.completers import complete_parser
-from loganalyzer.cli.console import open_console
 from loganalyzer.errors import UsageError
 from loganalyzer.intake import Limits
 from loganalyzer.redact import RedactMode, Redactor, read_key
@@ -27,6 +26,9 @@ from loganalyzer.report.plain_text import one_line
 from loganalyzer.schema import FIRST_TIME, LAST_TIME
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
     from loganalyzer.tables.redaction import ColumnRedactor
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -191,11 +193,17 @@ color_option = click.option(
 
 def console_for(color: str) -> Console:
     """Standard output for ``--color``."""
+    from loganalyzer.cli.console import open_console
+
     if color == "always":
         return open_console(force_terminal=True)
     if color == "never":
         return open_console(no_color=True, color_system=None)
     return open_console()
+
+
+#: Variables by which rich takes for a terminal what is none.
+_TAKEN_FOR_TERMINAL = frozenset(("FORCE_COLOR", "TTY_COMPATIBLE"))
 
 
 @contextmanager
@@ -205,8 +213,15 @@ def progress_shown(quiet: bool, redactor: Redactor) -> Iterator[Callable[[str, s
     A redactor of its own hides what must not be seen, so that a terminal does not change the numbers of tokens. Where
     names of machines are hidden, which are not known yet, files are counted.
     """
+    if quiet or not (sys.stderr.isatty() or _TAKEN_FOR_TERMINAL & os.environ.keys()):
+        yield lambda phase, name, size: None
+        return
+    from rich.text import Text  # which takes a while, and is not needed in a pipe
+
+    from loganalyzer.cli.console import open_console
+
     terminal = open_console(stderr=True)
-    if quiet or not terminal.is_terminal:
+    if not terminal.is_terminal:
         yield lambda phase, name, size: None
         return
     own, count = redactor.fresh(), itertools.count(1)

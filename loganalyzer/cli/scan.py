@@ -32,7 +32,6 @@ from loganalyzer.cli.what_was_read import status_of_reading, tell_idle, tell_mac
 from loganalyzer.pipeline import Judged, Progress, Scan, ScanOptions, judge, redacted, scan
 from loganalyzer.redact import Redactor
 from loganalyzer.report.model import Report
-from loganalyzer.report.terminal import render_terminal
 from loganalyzer.windows import Ticket
 
 if TYPE_CHECKING:
@@ -113,6 +112,8 @@ def _write_tables(judged: Judged | None, redactor: ColumnRedactor, folder: Path)
 
 
 def _show(report: Report, given: dict[str, Any]) -> None:
+    from loganalyzer.report.terminal import render_terminal  # not for those who ask for another format
+
     shown = {name: given[name] for name in ("details", "quiet", "verbose")}
     render_terminal(report, console_for(given["color"]), **shown)
 
