@@ -7,10 +7,10 @@ it was asked about. Either is recorded as a fault (`loganalyzer.plugins`).
 from __future__ import annotations
 
 import importlib
+import pkgutil
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from importlib.resources import files
 from itertools import pairwise
 from typing import Any
 
@@ -145,8 +145,8 @@ def _entry(module: str) -> _Entry:
 
 
 def _modules() -> set[str]:
-    names = (file.name for file in files("loganalyzer.parsers").iterdir())
-    return {name.removesuffix(".py") for name in names if name.endswith(".py") and not name.startswith("_")}
+    package = importlib.import_module("loganalyzer.parsers")
+    return {module.name for module in pkgutil.iter_modules(package.__path__) if not module.name.startswith("_")}
 
 
 class BuiltinParser:
