@@ -145,11 +145,12 @@ def test_a_log_of_sound_chunks_is_read_in_part_with_the_same_account() -> None:
         assert sum(frame.rows.height for frame in part.frames) < 600
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(st.integers(FIRST_RECORD, 40_000), st.integers(0, 255)), min_size=1, max_size=6),
     st.integers(0, 3),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_whatever_sound_chunks_hold_no_event_is_lost_or_added(damage: list[tuple[int, int]], chunk: int) -> None:
     raw = bytearray(_VARIED)
     for at, value in damage:
