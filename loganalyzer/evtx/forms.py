@@ -27,7 +27,7 @@ _PIECES: Mapping[int, re.Pattern[str]] = {
     0x14: re.compile(r"(?:0?x)?[\da-f]{0,8}"),
     0x15: re.compile(r"(?:0?x)?[\da-f]{0,16}"),
 }
-_HEXADECIMAL = frozenset({SIZE_T, 0x14, 0x15})
+_HEXADECIMAL = frozenset({0x14, 0x15})
 #: Fewer bytes than this would be found everywhere.
 _SHORTEST = 3
 
